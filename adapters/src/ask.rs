@@ -8,8 +8,8 @@ use sanserve_core::{Ask, FileSystem, Got};
 use crate::system_file::check_sendable;
 
 /// Answers [`Want::Ask`](sanserve_core::Want::Ask) on a thread that serves one connection. If the file system
-/// is too busy, it sleeps before the connection asks again. No file is reported as sendable that cannot be sent
-/// by reference.
+/// is too busy, it sleeps before the connection asks again. A file that cannot be sent by reference is not
+/// reported as sendable.
 pub(crate) fn answer<FS: FileSystem>(files: &FS, ask: &Ask) -> Got<FS::File> {
     let got = files.answer(ask);
     if let Got::Nothing = got {

@@ -1,4 +1,4 @@
-//! [`BindError`]: why a server cannot listen.
+//! [`BindError`]: why a server cannot listen. Also resolves the addresses to listen on.
 
 use std::error::Error;
 use std::fmt;
@@ -137,7 +137,7 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// Resolves an address; at least one result.
+/// Resolves an address to one or more socket addresses.
 pub(crate) fn resolve(
     address: impl ToSocketAddrs,
 ) -> Result<impl Iterator<Item = SocketAddr>, BindError> {

@@ -1,5 +1,6 @@
-//! The blocking adapter: serves one connection over a socket of [`std::net`], on the calling thread, with any
-//! [`FileSystem`].
+//! The blocking adapter: [`serve`] serves one connection over a socket of [`std::net`], on the calling thread, with any
+//! [`FileSystem`], and [`stderr`] writes its log lines without waiting. Other adapters use its clock and its observer
+//! of phases.
 //!
 //! Listening, threads and shutdown are the task of the [servers](crate::ThreadingHTTPServer).
 
@@ -33,7 +34,7 @@ use crate::hang_up::HangUp;
 /// `transport` is a reference to a [`TcpStream`](std::net::TcpStream), or what
 #[cfg_attr(feature = "tls", doc = "[`Transport::tls`]")]
 #[cfg_attr(not(feature = "tls"), doc = "`Transport::tls`")]
-/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
+/// returns for one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` receives finished lines, each ended by a newline; [`stderr`] is such a function. Once `stop` is set,
 /// the current reply is the last one. It is checked between two operations, so to wake a connection that waits
@@ -59,7 +60,7 @@ use crate::hang_up::HangUp;
 /// ```
 ///
 /// # Errors
-/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
+/// The error of the transport. A peer that disconnects also causes one, which is normal.
 pub fn serve<'a, H: Handler>(
     transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,
@@ -203,8 +204,8 @@ pub fn flush_stderr(within: Duration) {
 static STDERR: LazyLock<Option<Arc<LogQueue>>> =
     LazyLock::new(|| LogOutput::stderr().ok().map(LogQueue::new));
 
-/// Returns the maximum duration of a TLS handshake, counted from when the connection was accepted: that of a
-/// request head.
+/// Returns the maximum duration of a TLS handshake, counted from when the connection was accepted: the timeout of a
+/// request head, or of an idle connection if that is shorter.
 pub(crate) fn handshake_timeout(timeouts: &Timeouts) -> Duration {
     timeouts.head.min(timeouts.idle)
 }

@@ -1,6 +1,6 @@
-//! Reading from content that is in memory: flash, a tree, or the disk's cache.
+//! Reads from content that is in memory: in flash, in a tree, or in the disk's cache.
 
-/// Returns the content from an offset on; nothing beyond the end.
+/// Returns the content from an offset on; empty if that is beyond the end.
 pub(crate) fn rest(content: &[u8], at: u64) -> &[u8] {
     let rest = usize::try_from(at).ok().and_then(|at| content.get(at..));
     rest.unwrap_or_default()

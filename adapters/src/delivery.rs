@@ -1,4 +1,4 @@
-//! How much of the written data a peer has received, according to the system.
+//! Asks the system how much of the written data a peer has received, and reports that to the connection.
 //!
 //! The system is asked only when a deadline has passed and at the end of a connection, so a busy connection
 //! pays nothing.

@@ -1,4 +1,5 @@
-//! [`Disk`]: the file system of a directory.
+//! [`Disk`]: the file system for a directory of this machine. It opens, caches and archives files, lists
+//! directories, stores uploads and runs CGI scripts.
 //!
 //! cap-std confines paths to the root, and uses the kernel for that where it can (`openat2` on Linux). What
 //! differs between systems is in `unix` and `windows`.
@@ -101,7 +102,7 @@ use crate::content;
 
 /// The files beneath a directory. One `Disk` serves all connections of a server.
 ///
-/// Nothing outside of the directory is opened, whatever symbolic links it contains, and even while directories
+/// Nothing outside the directory is opened, whatever symbolic links it contains, and even while directories
 /// are being moved. An absolute link counts as leading outside, unless it begins with the path of the directory
 /// itself: then the rest is looked up inside. FIFOs, sockets and devices are neither read nor waited for; a
 /// device in the tree is opened, recognized and closed.

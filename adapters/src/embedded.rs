@@ -44,7 +44,7 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 /// ```
 ///
 /// # Errors
-/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
+/// The error of the transport. A peer that disconnects also causes one, which is normal.
 pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
     transport: &mut L,

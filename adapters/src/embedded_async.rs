@@ -29,7 +29,7 @@ use crate::embedded::WAIT_INTERVAL;
 /// written after a dropped write.
 ///
 /// # Errors
-/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
+/// The error of the transport. A peer that disconnects also causes one, which is normal.
 pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
     transport: &mut L,

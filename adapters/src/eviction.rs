@@ -1,4 +1,4 @@
-//! [`EvictionOrder`]: which connection is closed when the maximum is reached and another client connects.
+//! [`EvictionOrder`]: decides which connection is closed when the maximum is reached and another client connects.
 //!
 //! Idle connections come first, beginning with the one that has been idle longest, then those in [`Phase::Head`]
 //! (an incomplete request head or TLS handshake, unread content after a reply, or a last reply that is

@@ -1,4 +1,4 @@
-//! [`HangUp`]: how a peer has disconnected while nothing is read from it.
+//! [`HangUp`]: detects that a peer has disconnected while nothing is read from it, and notifies the connection.
 //!
 //! While a CGI script runs, nothing is read from its client, and nothing is written until the script writes, so
 //! no operation would fail when the client disconnects.

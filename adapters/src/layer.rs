@@ -19,7 +19,7 @@ pub(crate) trait Layer: Send {
     /// Returns whether the handshake is still in progress, so that no reply can be sent.
     fn is_handshaking(&self) -> bool;
 
-    /// Returns whether the peer speaks without the layer.
+    /// Returns whether the peer does not use the protocol of the layer, but sent plain HTTP.
     fn is_plain(&self) -> bool {
         false
     }

@@ -1,4 +1,5 @@
-//! [`Listener`]: a listening socket: TCP, Unix, or inherited.
+//! [`Listener`]: a listening socket, for an IP address, for a path, or inherited from systemd. Accepts
+//! connections.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -46,8 +47,8 @@ impl Listener {
         Listener::from_tcp(socket).map_err(|error| BindError::new(ListenAddr::Ip(address), error))
     }
 
-    /// Listens on a path, for clients on this machine, usually a reverse proxy. Whoever may write to the new
-    /// socket may connect. A stale socket at the path, on which no process listens, is replaced. The socket
+    /// Listens on a path, for clients on this machine, usually a reverse proxy. A process that may write to the
+    /// new socket may connect. A stale socket at the path, on which no process listens, is replaced. The socket
     /// remains when the server ends.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The memory adapter: a connection without I/O. Its files come from a [`Tree`], a [`WritableTree`] or any
-//! other [`FileSystem`], its peer is a [`PeerScript`], and its clock is a number.
+//! The memory adapter: [`run`] runs a connection without I/O. Its files come from a [`Tree`], a
+//! [`WritableTree`] or any other [`FileSystem`], its peer is a [`PeerScript`], and its clock is a number.
 //!
 //! It is meant for tests, and to see what a connection does: it is the smallest adapter, and the same script
 //! results in the same [`Transcript`] on every machine.

@@ -1,4 +1,6 @@
-//! [`Passwords`]: users and their passwords. `hash` verifies hashes, `verify_queue` decides the order.
+//! [`Passwords`]: users and their passwords, from files or given by the program. Verifies credentials, and remembers
+//! correct ones, so that each user's hash is calculated only once. `hash` verifies one password, `verify_queue` decides
+//! whose turn it is.
 
 mod error;
 mod hash;
@@ -22,10 +24,10 @@ use crate::text_file;
 /// Users and their passwords, plain or hashed.
 ///
 /// Calculating a good hash takes long, by design. It is calculated once for each user: correct credentials are
-/// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so
-/// do unknown users. Only one hash is calculated at a time, so clients that guess passwords occupy one core,
-/// and memory for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so whatever
-/// one of them sends delays another by at most one hash for each of its requests, in addition to the running one.
+/// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so do
+/// unknown users. Only one hash is calculated at a time, so clients that guess passwords occupy one core, and memory
+/// for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so one address delays each request of
+/// another by at most one hash, besides the one being calculated.
 ///
 /// ```
 /// use sanserve_server::{Disk, WithPasswords, Passwords};
@@ -72,7 +74,7 @@ impl Passwords {
     /// Creates an empty set of users.
     ///
     /// # Errors
-    /// If the system has no randomness.
+    /// If the system provides no random numbers.
     pub fn new() -> Result<Passwords, PasswordError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| PasswordError::NoRandomness)?;

@@ -1,4 +1,5 @@
-//! Servers with Python's names: [`HTTPServer`] here, one with threads in `threading`, those over TLS in `https`.
+//! Servers with Python's names: [`HTTPServer`] here, one with threads in `threading`, those over TLS in `https`. Also
+//! opens the listening sockets of all servers.
 //!
 //! The [`Acceptor`] accepts connections and shuts the server down; [`serve`](crate::blocking::serve) serves a
 //! connection.

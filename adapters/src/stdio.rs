@@ -45,7 +45,7 @@ use crate::blocking::{Clock, ThreadWaker};
 /// ```
 ///
 /// # Errors
-/// The error of a descriptor. A peer that disconnects is one, and nothing to worry about.
+/// The error of a descriptor. A peer that disconnects also causes one, which is normal.
 pub fn serve<FS: FileSystem, H: Handler>(
     input: OwnedFd,
     output: OwnedFd,

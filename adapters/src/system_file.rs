@@ -1,4 +1,5 @@
-//! Operations on an open file that need the object behind it, which [`FileSystem::system_file`] returns.
+//! Operations on an open file that need the object which [`FileSystem::system_file`] returns: they send files by
+//! reference, poll CGI processes, and note which bytes were read.
 
 #[cfg(target_os = "linux")]
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Reads text files written by people and other programs, in whatever encoding, with a limit on their size.
+//! Reads text files written by people and other programs, such as passwords and certificates, in UTF-8 or
+//! UTF-16. Their size is limited, and so is the wait for a pipe.
 
 #[cfg(not(unix))]
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! [`Tls`]: the configuration of an HTTPS server. `pem` reads certificates and keys, `self_signed` generates
-//! them, and `session` runs TLS on a connection.
+//! [`Tls`]: the certificate and the configuration of an HTTPS server. `pem` reads certificates and keys,
+//! `self_signed` generates them, and `session` runs TLS on a connection.
 //!
 //! The protocol is implemented by rustls: TLS 1.2 and 1.3.
 

@@ -37,11 +37,11 @@ use crate::blocking::{PhaseObserver, handshake_timeout, now};
 
 /// Serves one connection until it ends.
 ///
-/// `transport` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Transport::new`] makes of another stream.
-/// `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`]. Calls that its
-/// [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) cannot answer are made on a
-/// blocking thread ([`spawn_blocking`](::tokio::task::spawn_blocking)). A CGI process takes no thread while it
-/// runs.
+/// `transport` is a [`TcpStream`](::tokio::net::TcpStream), or the result of [`Transport::new`] for another
+/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`]. Calls
+/// that its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) cannot answer are
+/// made on a blocking thread ([`spawn_blocking`](::tokio::task::spawn_blocking)). A CGI process takes no thread
+/// while it runs.
 ///
 /// `log` receives finished lines, each ended by a newline, and must not block. Once `stop` is `true`, the
 /// current reply is the last one, and a connection that waits for a request ends.
@@ -72,7 +72,7 @@ use crate::blocking::{PhaseObserver, handshake_timeout, now};
 /// ```
 ///
 /// # Errors
-/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
+/// The error of the transport. A peer that disconnects also causes one, which is normal.
 pub fn serve<FS, H: Handler + Send>(
     transport: impl Into<Transport>,
     files: &Arc<FS>,

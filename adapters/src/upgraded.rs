@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::layer::Layer;
 
 /// The stream of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade): a socket,
-/// bare or below TLS, for the protocol that follows HTTP. It first returns the bytes that the peer sent after
-/// its request and that were received with it.
+/// with or without TLS on top, for the protocol that follows HTTP. It first returns the bytes that the peer
+/// sent after its request and that were received with it.
 ///
 /// It blocks and has no timeouts: how long a peer may be silent is up to the new protocol, which can set
 /// timeouts on the [`socket`](Self::socket). Without TLS its operations are those of the socket. When it is
@@ -38,9 +38,9 @@ impl UpgradedStream {
     }
 
     /// Returns the socket, to query addresses, set timeouts, poll it, or shut it down from another thread
-    /// through [`TcpStream::try_clone`]. Below TLS it must not be read or written. After an error of kind
-    /// [`WouldBlock`](ErrorKind::WouldBlock) or [`TimedOut`](ErrorKind::TimedOut) the same bytes have to be
-    /// written again.
+    /// through [`TcpStream::try_clone`]. With TLS, it must not be read or written directly. After an error of
+    /// kind [`WouldBlock`](ErrorKind::WouldBlock) or [`TimedOut`](ErrorKind::TimedOut) the same bytes have to
+    /// be written again.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
         &self.socket

@@ -1,4 +1,4 @@
-//! [`WithPasswords`]: adds passwords to a file system.
+//! [`WithPasswords`]: adds [`Passwords`] to a file system, so that it verifies credentials.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Options whose meaning depends on their arguments, which clap does not support: they are rewritten into a form that it
-//! does.
+//! Rewrites the options whose meaning depends on their arguments, `-H` and `-p`, into a form that clap supports.
 //!
 //! `-H NAME VALUE` is Python's form, `-H 'NAME: VALUE'` is curl's; a name never contains a colon. `-p HTTP/1.1` is the
 //! protocol, as in Python, and `-p 8000` the port, as in most servers.

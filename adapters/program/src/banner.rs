@@ -1,5 +1,6 @@
-//! The banner. A pipe gets only Python's lines. A terminal also gets the directory, the URLs and warnings of risks,
-//! unless `--plain` is set. Standard error gets a warning for each missing file that an option names.
+//! [`Banner`]: composes and prints the first output of the command, and opens the browser. A pipe gets only Python's
+//! lines. A terminal also gets the directory, the URLs and warnings of risks, unless `--plain` is set. Also warns, on
+//! standard error, of missing files that the options name.
 
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Write;

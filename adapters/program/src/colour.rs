@@ -1,4 +1,4 @@
-//! Python's colours for complete lines on a terminal.
+//! Colours lines of the banner and the log as Python does, and decides whether to.
 //!
 //! Control characters from a peer have been escaped before.
 

@@ -151,7 +151,7 @@ fn choose_certificate(
     Ok(())
 }
 
-/// Checks that options of a certificate come with one. The messages are Python's.
+/// Checks that `--tls-key` and `--tls-password-file` are used only with `--tls-cert`. The messages are Python's.
 #[cfg(not(target_os = "wasi"))]
 fn check_certificate(options: &Options) -> Result<(), String> {
     let dependent = [
@@ -255,10 +255,10 @@ fn is_argument(shown: &str) -> bool {
     })
 }
 
-/// Options that the environment cannot set, since they replace serving.
+/// Options that the environment cannot set, since they change what the command does.
 const WITHOUT_VARIABLE: [&str; 5] = ["stdio", "completions", "manpage", "version", "help"];
 
-/// Options that do not fit `--stdio`: their ids, and their names in messages.
+/// Options that cannot be combined with `--stdio`: their ids, and their names in messages.
 #[cfg(unix)]
 const LISTEN_ONLY: [(&str, &str); 7] = [
     ("first", "[PORT]"),

@@ -1,5 +1,5 @@
-//! The handlers that the options ask for: the check of the host, passwords, CGI scripts and uploads around the file
-//! service. Also reads the passwords.
+//! Creates the handlers that the options ask for: the check of the host, passwords, CGI scripts and uploads around the
+//! file service. Also reads the passwords.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

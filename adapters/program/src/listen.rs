@@ -1,5 +1,4 @@
-//! The listening sockets, opened as the options say or inherited, and error messages that say what to do if listening
-//! fails.
+//! Opens the listening sockets that the options ask for, or takes inherited ones, and says what to do if that fails.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};

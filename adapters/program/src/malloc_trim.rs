@@ -1,4 +1,4 @@
-//! Return of freed memory to the system, of which glibc would keep most. Does nothing with other allocators.
+//! Returns freed memory to the system. Does nothing with allocators other than that of glibc.
 
 /// Returns freed memory to the system. After a peak of connections glibc keeps most of their memory, in pages between
 /// those in use. Does nothing with other allocators.

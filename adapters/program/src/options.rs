@@ -1,4 +1,5 @@
-//! [`Options`]: the options of the command. `command_line` reads them, and `value_parsers` checks their values.
+//! [`Options`]: the options of the command, with the texts of the help. `command_line` reads them, and
+//! `value_parsers` checks their values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Messages of the command to its user: banner, warnings, the help and the last line. At exit, the command waits at
-//! most a second for its output to be read.
+//! Prints the messages of the command to its user: banner, warnings, the help and the last line. At exit, the command
+//! waits at most a second for its output to be read.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

@@ -1,5 +1,5 @@
-//! The directory and the port, from the positional arguments, the options for the same, and the environment; and the
-//! address to listen on without `--bind`, from the environment.
+//! Determines the directory and the port, from the positional arguments, the options for the same, and the environment;
+//! and the address to listen on without `--bind`, from the environment.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

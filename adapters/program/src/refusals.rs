@@ -1,4 +1,4 @@
-//! Log lines for requests that are refused by a rule. They name the rule and the option that changes it; the client
+//! Logs requests that are refused by a rule: the line names the rule and the option that changes it, and the client
 //! gets the reply for a missing file.
 
 use std::fmt::{self, Display, Write};

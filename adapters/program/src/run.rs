@@ -1,4 +1,4 @@
-//! The main task of the command: listen, print the banner, and serve until a signal.
+//! Runs the server of the command: prepares it, listens, prints the banner, and serves until a signal arrives.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};

@@ -1,4 +1,4 @@
-//! Check that no key or password file is below the served directory.
+//! Checks that no key or password file is below the served directory.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! [`Server`]: the library's server for the chosen runtime.
+//! [`Server`]: one interface to the library's servers, of which the option `--runtime` chooses one.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -108,7 +108,7 @@ impl Server {
         })
     }
 
-    /// Returns a function that shuts the server down. Its argument is the time that running replies get.
+    /// Returns a function that shuts the server down. Its argument is the time that requests in progress get.
     pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
         match self {
             Server::Std(server) => {

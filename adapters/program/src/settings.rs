@@ -1,4 +1,5 @@
-//! The options as settings of the library: the served directory, the file service and connections.
+//! Converts the options to settings of the library: the served directory, the file service, connections and the
+//! log.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Signals: Ctrl-C exits immediately, SIGTERM when running replies are done, and SIGHUP reloads files. The exit code is
-//! 0, even if replies were cut off because their time was over or another signal followed.
+//! Handles signals: Ctrl-C ends the process immediately, SIGTERM ends it when the requests in progress are done, and
+//! SIGHUP reloads files. The exit code is 0, even if replies were cut off because their time was over or another signal
+//! followed.
 
 use std::io::{self, Write};
 #[cfg(unix)]
@@ -179,6 +180,6 @@ fn exit_interrupted() {
     process::exit(0);
 }
 
-/// How long running replies may take after SIGTERM.
+/// How long requests in progress may take after SIGTERM.
 #[cfg(unix)]
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

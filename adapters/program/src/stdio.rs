@@ -1,4 +1,4 @@
-//! The option `--stdio`: one connection is served over standard input and output, and the program does not listen.
+//! The option `--stdio`: serves one connection over standard input and output, without listening.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The local time zone, for log lines.
+//! Loads the local time zone, and returns its offset from UTC, for log lines.
 
 #[cfg(unix)]
 use std::{

@@ -1,5 +1,5 @@
-//! The certificate and key for HTTPS: loaded from files, with a warning if the certificate is not valid now, or
-//! self-signed for the names and addresses of this machine.
+//! Sets up the certificate and key for HTTPS: loads them from files, with a warning if the certificate is not
+//! valid now, or creates a self-signed one for the names and addresses of this machine.
 
 use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! The URLs of a server, derived from the address that it listens on: which work on this machine only, and which on the
+//! Derives the URLs of a server from the address that it listens on: which work on this machine only, and which on the
 //! network of an interface.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -1,4 +1,4 @@
-//! The command as a WASI component. The host ends it.
+//! The command as a WASI component. It runs until the host stops it.
 
 use sanserve_core::{Files, Hosts};
 use sanserve_server::ListenAddr;

@@ -1,4 +1,4 @@
-//! [`LogOutput`]: a descriptor of any kind that is written to without waiting.
+//! [`LogOutput`]: writes to a descriptor of any kind, such as standard error, without waiting for its reader.
 //!
 //! Standard error must not be set to `O_NONBLOCK`: the flag belongs to the open file, which is shared with
 //! other processes, such as the shell. The alternative depends on the kind of file.
@@ -88,7 +88,7 @@ mod unix {
     }
 
     /// Opens a pipe or terminal again, to get flags that are not shared. That fails for files of another user,
-    /// and on other systems.
+    /// and on systems other than Linux.
     fn reopen(file: OwnedFd) -> (OwnedFd, Kind) {
         #[cfg(target_os = "linux")]
         {
@@ -118,8 +118,8 @@ mod unix {
 mod console {
     use std::io::{self, ErrorKind, Write};
 
-    /// Standard error, which only the thread behind the queue writes to, because a console blocks while text in
-    /// it is selected.
+    /// Standard error, which only the thread of the queue writes to, because a console blocks while text in it
+    /// is selected.
     pub(in super::super) struct LogOutput;
 
     impl LogOutput {

@@ -1,4 +1,5 @@
-//! [`ThreadWaker`]: wakes a thread that serves one connection while its handler waits.
+//! [`ThreadWaker`]: blocks the thread of a connection while its handler waits, until the handler's waker is
+//! called.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Wake, Waker};

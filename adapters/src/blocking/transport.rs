@@ -1,4 +1,5 @@
-//! [`Transport`]: a blocking socket with deadlines.
+//! [`Transport`]: a connection's blocking socket, with or without TLS on top. It reads, writes and sends files,
+//! each with a deadline.
 
 use std::fmt;
 #[cfg(not(unix))]
@@ -20,7 +21,7 @@ use crate::hang_up::HangUp;
 use crate::layer::Layer;
 use crate::send_file::send_file;
 
-/// A blocking socket to be served: bare (made by [`From`]), or below TLS.
+/// A blocking socket to be served: without TLS (made by [`From`]), or with TLS on top.
 pub struct Transport<'a> {
     socket: &'a TcpStream,
     layer: Option<Box<dyn Layer>>,
@@ -34,7 +35,7 @@ pub struct Transport<'a> {
 }
 
 impl<'a> From<&'a TcpStream> for Transport<'a> {
-    /// Wraps a bare socket.
+    /// Wraps a socket, without TLS.
     fn from(socket: &'a TcpStream) -> Transport<'a> {
         Transport {
             socket,
@@ -49,7 +50,7 @@ impl<'a> From<&'a TcpStream> for Transport<'a> {
 }
 
 impl<'a> Transport<'a> {
-    /// Wraps a socket below TLS, for [`serve`](super::serve), which performs the handshake. A client that sends
+    /// Wraps a socket with TLS on top; [`serve`](super::serve) performs the handshake. A client that sends
     /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
     ///
     /// # Errors
@@ -130,7 +131,7 @@ impl<'a> Transport<'a> {
         self.socket.write(from)
     }
 
-    /// Sends a piece of a file; by reference if there is no layer above the socket.
+    /// Sends a piece of a file; without TLS, by reference.
     pub(super) fn copy<FS: FileSystem>(
         &mut self,
         files: &FS,
@@ -195,7 +196,7 @@ impl<'a> Transport<'a> {
             .is_some_and(|layer| layer.is_handshaking())
     }
 
-    /// Returns whether the peer speaks without the layer (plain HTTP on an HTTPS port).
+    /// Returns whether the peer sent plain HTTP to an HTTPS port.
     pub(super) fn is_plain(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }

@@ -1,4 +1,5 @@
-//! [`Access`]: the owner, group, mode and access control list of a file.
+//! [`Access`]: the owner, group, mode and access control list of a file. Reads them from one file and gives them to
+//! another.
 //!
 //! A file that replaces another gets the access of the old one. If the system does not allow all of it to be
 //! kept, the new file becomes less readable, never more: its owner or group may be different, and users whom

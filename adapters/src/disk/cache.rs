@@ -1,11 +1,12 @@
-//! [`Cache`]: files that were requested before: small ones in memory, large ones open.
+//! [`Cache`]: keeps files that were requested before, small ones in memory and large ones open, and uses them
+//! as long as they do not change.
 //!
-//! Nothing is served from it without a check. Each time the system is asked what the path names, which takes
+//! Nothing is served from it without a check. Each time it asks the system which file has the path, which takes
 //! one call instead of three or four, and for files below the first level a second one, see [`AncestorWatch`].
 //! The cached file is used only if it is the same file with the same length and times. A file that was changed
 //! just now is not cached, because it could change again without a change of its times. So a client gets every
-//! change that `stat` shows with the next request. A path that leads out of the root by now names nothing, even
-//! if it is the same file.
+//! change that `stat` shows with the next request. If the path leads out of the root by now, no file is found,
+//! even if it is the same one.
 //!
 //! A process that writes through a shared mapping may change a file before its times change; no other process
 //! can see that with `stat` either.
@@ -37,12 +38,12 @@ pub(super) struct CachedFile {
     link_check: LinkCheck,
     pub(super) meta: Meta,
     content: Content,
-    /// One more than the last byte that was found in the system's page cache; 0 at first.
+    /// One more than the offset of the last byte that was found in the system's page cache; 0 at first.
     #[cfg(feature = "mio")]
     read: AtomicU64,
 }
 
-/// How to ensure that no symbolic link leads to the file from outside of the root.
+/// How to ensure that no symbolic link leads to the file from outside the root.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum LinkCheck {
     /// The file is directly in the root.
@@ -172,7 +173,8 @@ impl Cache {
         Ok(cached)
     }
 
-    /// Closes files that were not requested since the last but one call. Returns whether some are still open.
+    /// Closes files that have not been requested since the second to last call. Returns whether some are still
+    /// open.
     pub(super) fn evict_idle(&self) -> bool {
         self.evictor_running.store(true, Ordering::Relaxed);
         let mut maps = self.maps();
@@ -241,14 +243,14 @@ impl CacheMaps {
 }
 
 impl FileState {
-    /// Returns the state of what the path names, without following a link in its last component.
+    /// Returns the state of the file at a path, without following a link in its last component.
     fn at(dir: &Dir, at: &path::Path) -> Option<FileState> {
         let flags = AtFlags::NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW;
         let found = FileStat::at(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
         Some(FileState::from(found))
     }
 
-    /// Returns the state of what the path names beneath the root.
+    /// Returns the state of the file at a path that must not lead out of the root.
     fn beneath(dir: &Dir, at: &path::Path) -> Option<FileState> {
         let found = FileStat::beneath(dir, at, StatxFlags::BASIC_STATS)?;
         Some(FileState::from(found))

@@ -1,4 +1,4 @@
-//! [`CgiProcess`]: a CGI process, from its preparation to its end.
+//! [`CgiProcess`]: prepares a CGI process, collects its standard input, starts it and reads its output.
 //!
 //! Its environment and its user are decided here; [`PipedChild`] runs it.
 
@@ -102,7 +102,7 @@ impl CgiProcess {
         }
     }
 
-    /// Starts the process, unless that was done. [`Got::Nothing`] if it runs.
+    /// Starts the process, unless it was started before. Returns [`Got::Nothing`] if it is running.
     pub(crate) fn start<F>(&mut self) -> Got<F> {
         let prepared = match &mut self.0 {
             State::Prepared(prepared) => prepared,

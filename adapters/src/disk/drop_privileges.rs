@@ -1,4 +1,4 @@
-//! The ids of the user `nobody`, as which a server that runs as root starts its CGI scripts.
+//! Finds the ids of the user `nobody`. If the server runs as root, `cgi_process` runs scripts as this user.
 
 use nix::unistd::User;
 

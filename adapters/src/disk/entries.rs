@@ -160,7 +160,7 @@ impl Tree {
     }
 
     /// Reads an open directory, unless that turns out to be too much work now. If it is watched, the watch is
-    /// told about entries that cannot be watched.
+    /// marked as incomplete if an entry cannot be watched.
     #[cfg(target_os = "linux")]
     fn entries(
         &self,

@@ -1,4 +1,4 @@
-//! [`FileStat`]: the metadata of a file on Linux from one call: `statx`, or `fstatat` where that is missing
+//! [`FileStat`]: reads the metadata of a file on Linux in one call: `statx`, or `fstatat` where that is missing
 //! (before Linux 4.11) or denied (seccomp of old containers).
 
 use std::os::fd::AsFd;

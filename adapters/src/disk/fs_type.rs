@@ -1,4 +1,5 @@
-//! Properties of file system types, by their magic numbers in statfs(2).
+//! Tells from the type of a file system (its magic number in statfs(2)) whether only this machine changes it,
+//! and whether inotify reports all changes.
 
 use std::fs::File;
 

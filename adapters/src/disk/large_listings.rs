@@ -1,8 +1,7 @@
 //! [`LargeListings`]: limits the cost of directories with many entries, however many clients list them.
 //!
-//! Reading a directory of 200,000 entries takes some tenths of a second and 10 MB. So only one large directory
-//! is read at a time, clients share the entries if they are the same, and the memory of all entries that are in
-//! use is limited.
+//! Reading a directory of 200,000 entries takes a few tenths of a second and 10 MB. So only one large directory is read
+//! at a time, clients share the entries if they are the same, and the memory of all entries that are in use is limited.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -72,8 +71,8 @@ impl LargeListings {
 }
 
 impl Reading<'_> {
-    /// Returns whether to continue after this many entries: not if the directory turns out to be large while another
-    /// large one is being read.
+    /// Returns whether to continue after this many entries. Unless reading `waits`, it has to stop if another client is
+    /// already reading the same directory, or if this one turns out to be large while another large one is being read.
     pub(super) fn may_continue(&mut self, entries: usize) -> bool {
         if entries >= SHARED_MIN && !self.is_registered {
             let mut state = self.all.state();

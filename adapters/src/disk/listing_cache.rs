@@ -1,4 +1,4 @@
-//! [`ListingCache`]: the entries of directories that are listed again and again, as long as the directories do
+//! [`ListingCache`]: keeps the entries of directories that are listed repeatedly, as long as the directories do
 //! not change.
 //!
 //! A lookup checks whether anything has changed, which takes four system calls instead of one for each entry:
@@ -8,9 +8,9 @@
 //!
 //! Only directories that can be watched completely are cached: on file systems that only this machine changes,
 //! directories of regular files with a single name and of directories. Even there inotify does not report
-//! everything: not writes through a shared mapping, nor writes through a file that was opened by another name
-//! that is gone, or that gets a second name elsewhere. So no entry is older than a second, or ten times the
-//! time that reading took, so that a directory of 200,000 entries is not read all the time.
+//! everything. It misses writes through a shared mapping, through a descriptor that was opened by a name that
+//! is gone, and through another name that the file gets elsewhere. So no entry is older than a second, or ten
+//! times the time that reading took, so that a directory of 200,000 entries is not read again all the time.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -69,7 +69,7 @@ impl ListingCache {
     }
 
     /// Watches a directory that is about to be read, if it was requested a short time ago, so that caching it
-    /// is worth while.
+    /// is worthwhile.
     pub(super) fn watch(&self, at: &path::Path, directory: &File) -> Option<DirectoryWatch> {
         let key = at.as_os_str().as_encoded_bytes();
         if !self.state().record_request(key) || !is_watchable(directory) {
@@ -113,7 +113,7 @@ impl ListingCache {
         });
     }
 
-    /// Returns the watch of a directory that could not be read.
+    /// Takes back the watch of a directory that could not be read.
     pub(super) fn discard(&self, watch: DirectoryWatch) {
         self.state().recycle(watch);
     }
@@ -214,7 +214,7 @@ fn is_fresh(since: Instant) -> bool {
 }
 
 const AGE_MAX: Duration = Duration::from_secs(1);
-/// Each needs an inotify descriptor, of which a user has 128.
+/// Each needs an inotify descriptor, of which a user has 128 by default.
 const DIRECTORIES_MAX: usize = 8;
 /// The maximum number of entries in all cached directories.
 const ENTRIES_MAX: usize = 300_000;

@@ -1,4 +1,5 @@
-//! Metadata of a file of a [`Disk`](super::Disk), and its version.
+//! [`VersionSource`]: makes the [`Meta`] of a file of a [`Disk`](super::Disk) from the metadata of the system.
+//! The file's version, which becomes its `ETag`, is derived here.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,5 @@
-//! [`NewDirectories`]: creates the missing directories of a new file when it is committed.
+//! [`NewDirectories`]: creates the missing directories of a new file when it is committed, and removes them
+//! again if that fails. [`Parent`] finds out which are missing.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Non-blocking operations of a [`Disk`]: they use only what is in the caches of Linux.
+//! Opens files of a [`Disk`] without waiting for storage: only from its own cache and those of Linux.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

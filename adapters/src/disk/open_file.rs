@@ -1,5 +1,5 @@
-//! [`OpenFile`]: an open regular file, an archive, a file that is being created, or a CGI process of a
-//! [`Disk`](super::Disk).
+//! [`OpenFile`]: anything that a [`Disk`](super::Disk) has opened: a regular file, an archive, a file that is being
+//! created, or a CGI process.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]

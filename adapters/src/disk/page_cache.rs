@@ -1,4 +1,5 @@
-//! Reads of bytes that are in the system's page cache; they return nothing instead of waiting for the disk.
+//! Reads bytes of a file if they are in the system's page cache; returns nothing instead of waiting for the
+//! disk.
 
 use std::fs::File;
 use std::io::IoSliceMut;

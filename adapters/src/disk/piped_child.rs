@@ -1,4 +1,5 @@
-//! [`PipedChild`]: a child process with pipes as its standard output and error.
+//! [`PipedChild`]: runs a child process with pipes as its standard output and error, reads both, and ends it
+//! with its process group.
 //!
 //! Both pipes are read at the same time, so that the process never blocks on one of them. As in CPython, it is
 //! finished when the process that was started ends; anything that it leaves running in the background is then
@@ -31,7 +32,7 @@ pub(super) struct PipedChild {
     log: StderrLog,
     /// When its standard output was closed, if that was before the process ended.
     stdout_closed: Option<Instant>,
-    /// How much of its output is left to read, after the process group has ended.
+    /// The number of bytes of its output that are left to read, after the process group has ended.
     remaining: Option<u64>,
     /// A log line about its exit, if that was not normal.
     exit_note: Option<String>,

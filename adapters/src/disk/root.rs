@@ -1,4 +1,5 @@
-//! [`Root`]: the path of the served directory, and the [`Tree`] that has this path now.
+//! [`Root`]: the path of the served directory, and the [`Tree`] that has this path now. Looks the path up again, in
+//! case another directory has taken it.
 //!
 //! A directory is often replaced as a whole: removed and built again, moved away for the next release, or named
 //! by a symbolic link that is switched. So its path is looked up again: once a second while there are requests,
@@ -186,8 +187,8 @@ fn identity(name: &path::Path) -> io::Result<(u64, u64)> {
     }
 }
 
-/// Returns whether the error means that no directory has the path. Other errors tell nothing: a process that
-/// has dropped privileges may not be able to look it up any more.
+/// Returns whether the error means that no directory has the path. Other errors do not tell: a process that has dropped
+/// privileges may not be able to look it up any more.
 fn is_missing(error: &io::Error) -> bool {
     matches!(fs_error(error), FsError::NotFound)
 }

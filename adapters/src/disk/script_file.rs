@@ -1,4 +1,5 @@
-//! [`ScriptFile`]: a script beneath the root, and the directory that it runs in.
+//! [`ScriptFile`]: finds a script beneath the root, keeps its directory open, in which it runs, and checks that
+//! it is still the same file when it is started.
 //!
 //! The path is looked up once. By the time the script is started, a directory above it may have been replaced
 //! by a link that leads elsewhere. So the directory of the script is opened like every file of the disk, and

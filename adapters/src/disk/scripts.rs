@@ -1,4 +1,4 @@
-//! [`Scripts`]: the running CGI scripts of a disk, and the limit on their number.
+//! [`Scripts`]: starts the CGI scripts of a disk, limits how many run at the same time, and ends all of them.
 
 use std::io;
 use std::panic;

@@ -1,4 +1,5 @@
-//! [`Settings`]: how a [`Disk`](super::Disk) treats its files.
+//! [`Settings`]: how a [`Disk`](super::Disk) treats links, versions and names. Converts requested paths to
+//! those of the system.
 
 use std::borrow::Cow;
 use std::path;

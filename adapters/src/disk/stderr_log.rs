@@ -1,4 +1,4 @@
-//! [`StderrLog`]: what a CGI process writes to its standard error, on its way to the log.
+//! [`StderrLog`]: turns the standard error of a CGI process into lines for the log, up to a limit.
 
 /// Lines to be logged.
 #[derive(Debug)]

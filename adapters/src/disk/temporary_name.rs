@@ -1,4 +1,4 @@
-//! Random names for temporary files, with the reserved prefix that no request can name.
+//! Random names for temporary files. Their prefix is reserved, so that no request can reach such a file.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,5 @@
-//! [`Tree`]: the files beneath an open directory, whatever its path is by now.
+//! [`Tree`]: an open directory, whatever its path is by now. Opens and describes the files beneath it, and
+//! holds their cache.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,5 @@
-//! [`Reply`]: parses what a connection writes, for the host.
+//! [`Reply`]: parses the reply that a connection writes into its head and its content, for the host. Removes the
+//! framing and the fields that apply only to a single connection.
 
 use alloc::string::String;
 use alloc::vec::Vec;

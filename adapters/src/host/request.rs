@@ -1,4 +1,5 @@
-//! [`Request`]: serializes the host's request as a client would have sent it.
+//! [`Request`]: serializes the host's request as a client would have sent it, without the fields that apply only to the
+//! host's connection.
 
 use core::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! CGI processes of a [`Tree`](super::Tree): functions in place of processes.
+//! [`RunningProcess`]: a CGI process of a [`Tree`](super::Tree), which is a function in place of a process.
 
 use alloc::format;
 use alloc::string::String;

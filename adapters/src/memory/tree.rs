@@ -1,4 +1,4 @@
-//! [`Tree`]: a file system in memory.
+//! [`Tree`]: a file system in memory, built from files, directories, links, CGI scripts and faults.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

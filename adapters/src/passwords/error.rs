@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PasswordError {
-    /// The system has no randomness.
+    /// The system provides no random numbers.
     NoRandomness,
     /// The user has no name.
     EmptyName,

@@ -1,4 +1,4 @@
-//! [`Hash`]: a hashed password (bcrypt, Argon2 or SHA-crypt), with its parsing and verification.
+//! [`Hash`]: parses a hashed password (bcrypt, Argon2 or SHA-crypt), and verifies passwords against it.
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;

@@ -1,6 +1,6 @@
-//! [`VerifyQueue`]: the order in which credentials are verified. One hash is calculated at a time, and the
-//! addresses of clients take turns, so that clients that guess passwords from one address delay each request
-//! of others by at most one hash per turn.
+//! [`VerifyQueue`]: decides the order in which credentials are verified. One hash is calculated at a time, and the
+//! addresses of clients take turns, so that an address from which passwords are guessed delays each request of another
+//! by at most one hash, besides the one being calculated.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;

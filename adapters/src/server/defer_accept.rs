@@ -1,4 +1,4 @@
-//! Accepts a connection only when its first bytes have arrived (`TCP_DEFER_ACCEPT`).
+//! Makes the system report a new connection only when its first bytes have arrived (`TCP_DEFER_ACCEPT`).
 //!
 //! In TLS as in HTTP the client speaks first. So the server is woken once for each connection, not twice, and a
 //! silent connection does not reach it for the first second.

@@ -1,4 +1,5 @@
-//! [`HTTPSServer`] and [`ThreadingHTTPSServer`]: Python's names for servers over TLS.
+//! [`HTTPSServer`] and [`ThreadingHTTPSServer`]: Python's names for servers over TLS. They create the other
+//! servers, with TLS.
 
 use std::net::ToSocketAddrs;
 

@@ -1,5 +1,5 @@
-//! [`ConnectionTable`]: the connections of a server that has a thread or task for each, and which of them is
-//! closed to make room for another client.
+//! [`ConnectionTable`]: keeps the connections of a server that has a thread or task for each, and closes one of
+//! them to make room for another client.
 
 use std::time::{Duration, Instant};
 
@@ -61,9 +61,9 @@ impl<T> ConnectionTable<T> {
         self.has_waiter && phase != Phase::Busy
     }
 
-    /// Has a connection closed to make room. `close` returns false if the connection has received a request at
-    /// this moment. Another one follows when this one has closed, or after a short time if it turns out to be
-    /// busy.
+    /// Closes a connection to make room: `close` asks it to close, and returns false if the connection has
+    /// received a request at this moment. Another one follows when this one has closed, or after a short time
+    /// if it turns out to be busy.
     pub(crate) fn evict(&mut self, close: impl Fn(&T) -> bool) {
         while !self.is_evicting()
             && let Some((number, _)) = self.order.first()

@@ -1,4 +1,4 @@
-//! [`ThreadingHTTPServer`]: a thread for each connection.
+//! [`ThreadingHTTPServer`]: a server that serves each connection on its own thread, up to a maximum number.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

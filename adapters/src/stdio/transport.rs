@@ -1,8 +1,8 @@
-//! [`Transport`]: two descriptors with deadlines.
+//! [`Transport`]: the two descriptors of a connection. Reads, writes and sends files, each with a deadline.
 //!
 //! Other processes may use the same open files, so they are not set to non-blocking. They are polled instead,
-//! and then read or written only as far as is possible without waiting. Only a socket that is sent a file gets
-//! a timeout, because there is no way to know how much it accepts.
+//! and then read or written only as far as is possible without waiting. Only an output that is a socket gets a
+//! timeout, because there is no way to know how much of a file it accepts.
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;

@@ -14,7 +14,7 @@ impl Tls {
     /// a warning, and can identify the certificate only by its SHA-256 fingerprint, which is returned with it.
     ///
     /// # Errors
-    /// If a name is not a valid host name, or if the system has no randomness.
+    /// If a name is not a valid host name, or if the system provides no random numbers.
     ///
     /// ```
     /// use sanserve_server::{HTTPSServer, Tls};

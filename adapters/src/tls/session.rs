@@ -1,7 +1,8 @@
-//! [`Session`]: TLS as a layer between a connection and its socket.
+//! [`Session`]: performs the handshake, encrypts and decrypts: TLS as a layer between a connection and its
+//! socket.
 //!
-//! rustls implements the protocol, but this file has the buffers: rustls never frees its own read buffer, which
-//! would be half of the memory of an idle connection.
+//! rustls implements the protocol, but this file holds the buffers: rustls never frees its own read buffer,
+//! which would be half of the memory of an idle connection.
 //!
 //! The handshake takes place while the connection waits for its first bytes. It has the deadline of a request
 //! head, counted from when the connection was accepted.

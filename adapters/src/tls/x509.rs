@@ -1,4 +1,5 @@
-//! [`Certificate`]: the fields of a certificate (RFC 5280 §4.1) that are checked when it is loaded.
+//! [`Certificate`]: parses the fields of a certificate (RFC 5280 §4.1) that the server needs: version and
+//! validity.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

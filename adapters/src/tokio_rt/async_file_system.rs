@@ -53,7 +53,7 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
     /// An open file. A connection owns it while it sends it, and drops it afterwards.
     type File: Send + 'static;
 
-    /// Opens what `path` names. A directory is an answer, not an error.
+    /// Opens the file or directory at `path`. A directory is an answer, not an error.
     fn open(&self, path: &Path)
     -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send;
 

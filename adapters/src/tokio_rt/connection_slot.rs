@@ -66,7 +66,7 @@ impl Connections {
         }
     }
 
-    /// Has a connection closed for the client that waits. Returns whether one is closing.
+    /// Closes a connection for the client that waits. Returns whether one is closing.
     pub(super) fn evict(&self) -> bool {
         let mut table = self.table();
         table.has_waiter = true;
@@ -78,7 +78,7 @@ impl Connections {
         table.is_evicting()
     }
 
-    /// Takes note that the client has room.
+    /// Records that the client has room.
     pub(super) fn waiter_has_room(&self) {
         self.table().has_waiter = false;
     }

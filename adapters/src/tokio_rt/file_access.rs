@@ -38,7 +38,7 @@ pub(super) trait FileAccess: Send + Sync {
         into: &mut [u8],
     ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
-    /// Brings a piece of a file into memory. [`Got::Nothing`] if it is.
+    /// Brings a piece of a file into the system's page cache. Returns [`Got::Nothing`] when it is there.
     fn fetch(
         &self,
         handle: &mut Self::Handle,

@@ -2,8 +2,8 @@
 //! thread.
 //!
 //! They are the same processes that [`blocking::serve`](crate::blocking::serve) runs, so input, output and exit
-//! are handled the same way. A process of tokio would be reaped as soon as it ends, and its process id could
-//! belong to another one by the time its group is killed.
+//! are handled the same way. A `tokio::process::Child` would be reaped as soon as it ends, and its process id
+//! could belong to another one by the time its group is killed.
 
 use std::future;
 use std::os::fd::BorrowedFd;

@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: serves each connection as a task.
+//! [`HTTPServer`]: accepts connections and serves each as a task of tokio. [`Stopper`] shuts it down.
 
 use std::fmt;
 use std::future::{Future, Ready};
@@ -60,7 +60,7 @@ impl HTTPServer {
     /// Those of [`crate::HTTPServer::bind`].
     ///
     /// # Panics
-    /// If it is called outside of a runtime with I/O.
+    /// If it is called outside a runtime with I/O.
     pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         let (listener, address) = listen(address)?;
         let registered = listener

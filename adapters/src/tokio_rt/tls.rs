@@ -1,4 +1,5 @@
-//! TLS above a socket, as a stream for a [`Transport`](super::Transport).
+//! [`Session`]: TLS on top of a socket, as a stream for a [`Transport`](super::Transport). If the peer begins
+//! with plain HTTP, it passes that through.
 //!
 //! The handshake takes place while the connection waits for its first bytes. It has the deadline of a request
 //! head, counted from when the connection was accepted.

@@ -1,5 +1,5 @@
-//! [`Transport`]: the stream of a connection, which is a socket, TLS above a socket, or any other asynchronous
-//! stream.
+//! [`Transport`]: reads, writes and sends files over the stream of a connection, which is a socket, TLS on top
+//! of a socket, or any other asynchronous stream.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -44,7 +44,7 @@ pub struct Transport {
 }
 
 enum Stream {
-    /// A bare socket, which can be sent files by reference.
+    /// A socket without TLS, to which files can be sent by reference.
     Socket(TcpStream),
     #[cfg(feature = "tls")]
     Tls(Box<Session>, IpAddr),
@@ -52,15 +52,15 @@ enum Stream {
 }
 
 impl From<TcpStream> for Transport {
-    /// Wraps a bare socket.
+    /// Wraps a socket, without TLS.
     fn from(socket: TcpStream) -> Transport {
         Transport::from_stream(Stream::Socket(socket))
     }
 }
 
 impl Transport {
-    /// Wraps any other stream: in memory, below TLS, in a simulated network. `peer` is the address of the peer
-    /// as log lines show it.
+    /// Wraps any other stream, such as a pipe in memory, a TLS stream, or one of a simulated network. `peer` is
+    /// the address of the peer as log lines show it.
     pub fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: impl fmt::Display,
@@ -68,7 +68,7 @@ impl Transport {
         Transport::from_stream(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
-    /// Wraps a socket below TLS. The handshake takes place while the connection is served.
+    /// Wraps a socket with TLS on top. The handshake takes place while the connection is served.
     ///
     /// # Errors
     /// If the socket is not connected any more.

@@ -1,4 +1,5 @@
-//! [`Body`]: the content of a reply; and the content of a request on its way in.
+//! [`Body`]: streams the content of a reply to the host. `send` streams a request and its content to the
+//! connection.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

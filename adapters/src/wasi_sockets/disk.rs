@@ -1,4 +1,5 @@
-//! [`Disk`]: the file system of a directory to which the host grants access.
+//! [`Disk`]: the file system for a directory to which the host grants access. It opens, lists and archives
+//! files.
 //!
 //! The host confines paths to that directory, whatever symbolic links it contains.
 
@@ -20,7 +21,7 @@ use crate::OpenError;
 
 /// The files beneath a directory. One `Disk` serves all connections of a server.
 ///
-/// Nothing outside of the directory is opened, whatever symbolic links it contains. FIFOs, sockets and devices
+/// Nothing outside the directory is opened, whatever symbolic links it contains. FIFOs, sockets and devices
 /// are not opened, unless one replaces a file between the check and the opening. WASI cannot express names that
 /// are not UTF-8: such files are not found and not listed. Because the host may run on Windows, the same
 /// applies to names that are not [portable](Path::is_portable).
@@ -44,8 +45,8 @@ enum Kind {
 }
 
 impl Disk {
-    /// Serves the files beneath `root`, which is a directory to which the host grants access, or one inside of
-    /// it. A relative path is relative to `/`.
+    /// Serves the files beneath `root`, which is a directory to which the host grants access, or one inside it.
+    /// A relative path is relative to `/`.
     ///
     /// # Errors
     /// If the host grants no access to such a directory.

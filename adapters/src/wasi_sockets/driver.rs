@@ -1,4 +1,4 @@
-//! [`ConnectionDriver`]: one connection, and the loop that runs it until it would block.
+//! [`ConnectionDriver`]: runs one connection until it would block, and knows what it waits for then.
 
 use std::mem;
 use std::sync::Arc;

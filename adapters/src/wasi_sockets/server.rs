@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: serves all connections in one loop.
+//! [`HTTPServer`]: accepts connections in a WASI component, and serves all of them in one loop.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};

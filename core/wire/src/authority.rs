@@ -1,4 +1,5 @@
-//! [`Authority`]: a host with an optional port, as in `Host` and in absolute targets (RFC 9112 §3.2).
+//! [`Authority`]: parses a host with an optional port, as in `Host` and in absolute targets (RFC 9112 §3.2). Also
+//! checks that a request has a valid `Host`.
 
 use core::net::Ipv6Addr;
 

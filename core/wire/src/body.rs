@@ -1,4 +1,5 @@
-//! [`Body`]: the framing of a message's content: which bytes are content, and where it ends.
+//! [`Body`]: finds the content of a message in the input, and its end: by length, by chunks, or at the end of the
+//! connection. Also parses trailer fields.
 
 use super::syntax::{are_extensions, is_among};
 use super::{Fields, NameBloom, ParseError, RequestHead, ResponseHead, Version};
@@ -43,7 +44,7 @@ enum State {
     Data { left: u64, chunked: bool },
     /// The line with the size of a chunk comes next.
     Size,
-    /// The CR LF behind a chunk comes next.
+    /// The CR LF after a chunk comes next.
     ChunkEnd,
     /// The trailer section comes next; its end does not begin before this offset.
     Trailers(usize),
@@ -64,7 +65,7 @@ pub enum Piece {
     Data(usize),
     /// This many bytes are framing: skip them.
     Skip(usize),
-    /// This many bytes are the trailer fields, with the empty line behind them. They are well formed: skip them, or
+    /// This many bytes are the trailer fields, with the empty line after them. They are well formed: skip them, or
     /// parse them with [`Fields::parse_trailers`]. Content without trailer fields has no such piece.
     Trailers(usize),
     /// There is not enough input. Call again with the same bytes and more.
@@ -239,7 +240,7 @@ impl Body {
         }
     }
 
-    /// Returns what the first bytes of `input` are. The next call must get the input behind them.
+    /// Returns what the first bytes of `input` are. The next call must get the input after them.
     ///
     /// # Errors
     /// [`ParseError::Chunk`]; for the trailer fields also [`ParseError::FieldsTooLong`] and
@@ -346,7 +347,7 @@ impl Body {
     }
 }
 
-/// Checks a trailer section, with the empty line behind it.
+/// Checks a trailer section, with the empty line after it.
 fn check_trailers(section: &[u8]) -> Result<(), ParseError> {
     let mut lines = section.split_inclusive(|&byte| byte == b'\n');
     if !lines.all(|line| line.ends_with(b"\r\n")) {
@@ -396,7 +397,7 @@ impl Fields {
 }
 
 /// Returns whether a field must not be in trailers: it is for framing, routing, authentication, request modifiers, or
-/// tells how to process the content (RFC 9110 §6.5.1).
+/// says how to process the content (RFC 9110 §6.5.1).
 fn is_forbidden_trailer(name: &str) -> bool {
     let starts_with = |start: &str| {
         let found = name.as_bytes().get(..start.len());
@@ -427,16 +428,16 @@ const FORBIDDEN_TRAILERS: &[&str] = &[
     "WWW-Authenticate",
 ];
 
-/// The length of the line with a chunk's size, extensions included, at most. The line is searched again with each piece
+/// The maximum length of the line with a chunk's size, including extensions. The line is searched again with each piece
 /// that arrives, so this also bounds the work that a peer can cause.
 const CHUNK_LINE_MAX: usize = 256;
 
-/// The length of all chunk extensions of a message together, at most. Hardly anything uses them but attempts to keep a
-/// server reading forever.
+/// The maximum length of all chunk extensions of a message together. Hardly anything uses them, except attempts to keep
+/// a server reading forever.
 const EXTENSIONS_MAX: usize = 4096;
 
-/// The length of a trailer section at most.
+/// The maximum length of a trailer section.
 const TRAILERS_MAX: usize = 4096;
 
-/// The number of trailer fields at most.
+/// The maximum number of trailer fields.
 const TRAILER_COUNT_MAX: usize = 16;

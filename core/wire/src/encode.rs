@@ -1,4 +1,4 @@
-//! [`HeadEncoder`] and functions for chunks: encoding of messages, with every part checked before it is written.
+//! [`HeadEncoder`] and functions for chunks: encode messages, and check every part before it is written.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,7 +10,7 @@ use super::target;
 /// Writes the head of a request or response to the end of a buffer.
 ///
 /// Names and values are checked, so that none can begin another field or another message. The caller is responsible for
-/// fields that fit each other and the content.
+/// fields that agree with each other and with the content.
 ///
 /// ```
 /// use sanserve_wire::{HeadEncoder, Version, encode_chunk, encode_last_chunk};

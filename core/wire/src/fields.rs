@@ -1,4 +1,4 @@
-//! [`Fields`]: the field lines of a head or of trailers.
+//! [`Fields`]: parses, stores and finds the field lines of a head or of trailers.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -35,7 +35,7 @@ const STACK_SLOTS: usize = 100;
 /// ```
 #[derive(Debug)]
 pub struct Fields {
-    /// The lines as they were sent, with the empty line behind them.
+    /// The lines as they were sent, with the empty line after them.
     text: String,
     /// The offset of each line in the text.
     offsets: Vec<u32>,
@@ -60,7 +60,7 @@ impl Fields {
         self.names = NameBloom::EMPTY;
     }
 
-    /// Parses at most `count` field lines, with the empty line behind them. Must be called on an empty value.
+    /// Parses at most `count` field lines, with the empty line after them. Must be called on an empty value.
     pub(crate) fn parse(&mut self, lines: &[u8], count: usize) -> Result<(), ParseError> {
         // Offsets have 32 bits, and a byte becomes at most two bytes of text.
         if lines.len() > u32::MAX as usize / 2 {
@@ -191,7 +191,7 @@ impl Fields {
     }
 
     /// Returns the elements of the comma-separated list that all fields of this name form together (RFC 9110 §5.6.1).
-    /// Quoted strings are not recognised: a comma inside of one separates elements, too.
+    /// Quoted strings are not recognised: a comma inside one separates elements, too.
     #[inline]
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.get_all(name)

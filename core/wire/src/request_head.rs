@@ -1,4 +1,4 @@
-//! [`RequestHead`]: the request line and fields of a request, parsed incrementally.
+//! [`RequestHead`]: parses the request line and fields of a request incrementally, and stores them.
 
 use alloc::borrow::Cow;
 use alloc::string::String;

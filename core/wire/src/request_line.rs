@@ -1,5 +1,5 @@
-//! The request line: method, target and version, separated by single spaces (RFC 9112 §3), or the two words of
-//! HTTP/0.9. The module [`target`](super::target) parses the target.
+//! Parses the request line: method, target and [`Version`], separated by single spaces (RFC 9112 §3), or the two words
+//! of HTTP/0.9. The module [`target`](super::target) parses the target.
 
 use core::ops::Range;
 

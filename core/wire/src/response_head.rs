@@ -1,4 +1,4 @@
-//! [`ResponseHead`]: the status line and fields of a response, parsed incrementally.
+//! [`ResponseHead`]: parses the status line and fields of a response incrementally, and stores them.
 
 use alloc::borrow::Cow;
 use alloc::string::String;

@@ -28,7 +28,7 @@ impl Search {
     }
 }
 
-/// Returns the end of the start line, behind its LF, if it is complete. The line begins at `start` and has no LF before
+/// Returns the end of the start line, after its LF, if it is complete. The line begins at `start` and has no LF before
 /// `at`.
 ///
 /// # Errors

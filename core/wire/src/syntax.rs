@@ -72,13 +72,13 @@ pub(super) fn are_extensions(mut text: &[u8]) -> bool {
     true
 }
 
-/// Returns what follows the token at the start of `text`.
+/// Returns the rest of `text` after the token at its start.
 fn token(text: &[u8]) -> Option<&[u8]> {
     let len = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
     (len > 0).then_some(&text[len..])
 }
 
-/// Returns what follows the quoted string at the start of `text` (RFC 9110 §5.6.4). The caller has checked that there
+/// Returns the rest of `text` after the quoted string at its start (RFC 9110 §5.6.4). The caller has checked that there
 /// are no control characters.
 fn quoted_string(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text.strip_prefix(b"\"")?;

@@ -49,7 +49,7 @@ pub(super) fn path<'a>(method: &str, target: &'a str) -> Option<&'a str> {
     is_encoded(path).then_some(path)
 }
 
-/// Returns whether two digits follow every `%` of the path. Browsers send a bare `%` in the query.
+/// Returns whether two hexadecimal digits follow every `%` of the path. Browsers send a bare `%` in the query.
 fn is_encoded(path: &str) -> bool {
     let mut bytes = path.bytes().take_while(|&byte| byte != b'?');
     while let Some(byte) = bytes.next() {

@@ -1,4 +1,4 @@
-//! Reading heads and content from blocking sockets, for the examples.
+//! [`Peer`]: a blocking connection, from which the example reads heads and forwards content.
 
 use std::error::Error;
 use std::io::ErrorKind::{TimedOut, WouldBlock};

@@ -13,7 +13,7 @@ use crate::file_system::AsyncFileSystem;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A site of a page. Paths have no `/` at either end; the empty path is the root.
+    /// The files that a page offers. Paths have no `/` at either end; the empty path is the root.
     pub type Page;
 
     /// The path of the site.
