@@ -48,6 +48,7 @@ mod faulty_io;
 mod fs_failure;
 mod grammar;
 mod handlers;
+mod mistake_log;
 mod peer;
 mod random;
 pub mod reader;
@@ -228,9 +229,9 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         self
     }
 
-    /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine logs as
-    /// `The handler …` fails the check `handler`. `allowed` gets the rest of that line, such as `wrote less than
-    /// Content-Length`.
+    /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine reports
+    /// ([`LogEvent::Mistake`](sanserve_core::log::LogEvent::Mistake)), such as `wrote less than Content-Length`, fails the
+    /// check `handler`.
     #[must_use]
     pub fn allow_handler_errors(
         self,
@@ -316,7 +317,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let conversation = Conversation {
             number,
             handler: random.number(),
-            config: (self.config)(random),
+            config: mistake_log::set((self.config)(random)),
             unix: (!random.one_in(8)).then_some(DATE),
             input: std::mem::take(&mut peer.requests.bytes),
             half_close: peer.half_close,

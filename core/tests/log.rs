@@ -399,6 +399,30 @@ fn a_format_receives_the_reason_of_a_refusal() {
 }
 
 #[test]
+fn a_format_is_notified_of_a_mistake_of_the_handler_before_the_error() {
+    let events: Format = |record, out| match record.event {
+        LogEvent::Request { .. } | LogEvent::Reply { .. } => Ok(()),
+        event => writeln!(out, "{event:?}"),
+    };
+    let too_short = |ex: &mut Exchange<'_>, content: &[u8]| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", content.len() + 1);
+        ex.end_headers();
+        ex.write(content);
+        Next::Done
+    };
+    let mistake = "Mistake(\"wrote less than Content-Length\")\n";
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let log = log_of(events, from_fn(move |ex| too_short(ex, b"hi")), request);
+    let error = "Error { status: 500, message: The handler wrote less than Content-Length }\n";
+    assert_eq!(log, format!("{mistake}{error}"));
+    for format in [python, combined, json] {
+        let log = log_of(format, from_fn(move |ex| too_short(ex, b"hi")), request);
+        assert!(log.matches("wrote less").count() <= 1, "{log}");
+    }
+}
+
+#[test]
 fn the_reason_for_a_missing_script_is_logged() {
     for (name, line) in [
         (

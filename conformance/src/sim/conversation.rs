@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sanserve_core::{Ask, Config, Entries, FsError, Meta};
 
 pub use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
+use super::mistake_log;
 use super::reader::{self, Logged, ParsedReply};
 
 /// The record of one connection of a world, from the first step to the end.
@@ -214,8 +215,9 @@ impl Conversation {
     pub fn handler_errors(&self) -> impl Iterator<Item = &str> {
         let reference = self.reference.as_ref().map(|reference| &reference.log);
         let logs = [Some(&self.log), reference.filter(|log| **log != self.log)];
-        let lines = logs.into_iter().flatten().flat_map(|log| log.lines());
-        lines.filter_map(reader::handler_error)
+        logs.into_iter()
+            .flatten()
+            .flat_map(|log| mistake_log::mistakes(log))
     }
 
     /// Returns the requests in the log, with the status of each reply.

@@ -67,18 +67,6 @@ pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     })
 }
 
-/// Returns the mistake of the handler in a log line of the form `ADDRESS - - [TIME] code 500, message The handler MISTAKE`,
-/// or in one without a code, which is logged if the reply breaks off.
-pub(super) fn handler_error(line: &str) -> Option<&str> {
-    if line.ends_with(" -") {
-        // A request, as most lines are.
-        return None;
-    }
-    let (_, message) = line.split_once("] ")?;
-    let page = message.strip_prefix("code 500, message ");
-    page.unwrap_or(message).strip_prefix("The handler ")
-}
-
 /// Parses all replies. ParsedReply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that was
 /// logged but never sent.
 ///

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use sanserve_core::{Ask, Config, Got, Opened, Protocol, Want};
 
+use super::mistake_log;
 use crate::text::show;
 
 /// The steps of one connection.
@@ -199,7 +200,7 @@ fn config_numbers(config: &Config) -> [u128; 14] {
 
 /// Creates a configuration from these numbers.
 pub(super) fn config(numbers: &[u128]) -> Option<Config> {
-    let mut config = Config::default();
+    let mut config = mistake_log::set(Config::default());
     let (limits, timeouts) = (&mut config.limits, &mut config.timeouts);
     let &[
         protocol,

@@ -85,6 +85,10 @@ pub enum LogEvent<'a> {
     /// is the reason. [`json`] includes it in the reply's object; [`python`] and [`combined`] ignore it. A format of
     /// your own can turn it into a [`Message`](Self::Message) that also names the setting to change.
     Refused(Refusal),
+    /// The handler made a mistake, for example: `wrote less than Content-Length`. The event that follows, an
+    /// [`Error`](Self::Error), a [`Failure`](Self::Failure) or a [`Message`](Self::Message), says so in a sentence,
+    /// therefore the formats of this module ignore this one. A format of your own can raise an alarm.
+    Mistake(&'static str),
     /// Any other message, from a handler, a CGI script or the engine.
     Message(&'a dyn Display),
 }
@@ -109,6 +113,7 @@ impl Debug for LogEvent<'_> {
                 .finish(),
             LogEvent::Failure(text) => write!(out, "Failure({text})"),
             LogEvent::Refused(rule) => out.debug_tuple("Refused").field(rule).finish(),
+            LogEvent::Mistake(text) => out.debug_tuple("Mistake").field(text).finish(),
             LogEvent::Message(text) => write!(out, "Message({text})"),
         }
     }
@@ -202,7 +207,7 @@ pub type LogFormat = Arc<dyn Fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result +
 /// Returns the errors of the writer.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     match record.event {
-        LogEvent::Reply { .. } | LogEvent::Refused(_) => Ok(()),
+        LogEvent::Reply { .. } | LogEvent::Refused(_) | LogEvent::Mistake(_) => Ok(()),
         LogEvent::Request { status, size } => {
             let (line, rest) = logged(record.request.request_line());
             message(
@@ -242,7 +247,10 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
         LogEvent::Failure(_) | LogEvent::Message(_) => return python(record, out),
-        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Refused(_) => return Ok(()),
+        LogEvent::Request { .. }
+        | LogEvent::Error { .. }
+        | LogEvent::Refused(_)
+        | LogEvent::Mistake(_) => return Ok(()),
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;
@@ -338,7 +346,8 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
         LogEvent::Request { .. }
         | LogEvent::Error { .. }
         | LogEvent::Failure(_)
-        | LogEvent::Refused(_) => {}
+        | LogEvent::Refused(_)
+        | LogEvent::Mistake(_) => {}
     }
     out.write_str("}\n")
 }

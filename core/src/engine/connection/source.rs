@@ -130,7 +130,7 @@ impl<F, H: Handler> Connection<F, H> {
             ..
         }) = self.source
         else {
-            return self.abandon(500, &"The handler sent a file that is not open");
+            return self.abandon_for_mistake("sent a file that is not open");
         };
         let end = if kind == Kind::Process {
             u64::MAX
@@ -176,7 +176,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Reads from the open file or CGI process for the handler.
     pub(super) fn read_source(&mut self) -> Transition {
         if self.source.is_none() {
-            return self.abandon(500, &"The handler read a file that is not open");
+            return self.abandon_for_mistake("read a file that is not open");
         }
         self.wait_after_output(State::Read, Pending::ReadFile)
     }
@@ -184,7 +184,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Writes the request's content to the CGI process.
     pub(super) fn feed(&mut self, mut feed: Feed) -> Transition {
         if !self.source.as_ref().is_some_and(Source::is_process) {
-            return self.abandon(500, &"The handler wrote to a script that is not running");
+            return self.abandon_for_mistake("wrote to a script that is not running");
         }
         if feed.is_ready() {
             return self.wait(State::Feed(feed), Pending::WriteFile);
@@ -219,7 +219,7 @@ impl<F, H: Handler> Connection<F, H> {
             Some(Source {
                 kind: Kind::Writer, ..
             }) => self.wait(State::WriteFile(bytes), Pending::WriteFile),
-            _ => self.abandon(500, &"The handler wrote to a file that is not open"),
+            _ => self.abandon_for_mistake("wrote to a file that is not open"),
         }
     }
 
@@ -229,7 +229,7 @@ impl<F, H: Handler> Connection<F, H> {
             Some(Source {
                 kind: Kind::Writer, ..
             }) => self.wait(State::Commit, Pending::Commit),
-            _ => self.abandon(500, &"The handler committed a file that it did not create"),
+            _ => self.abandon_for_mistake("committed a file that it did not create"),
         }
     }
 

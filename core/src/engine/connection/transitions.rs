@@ -236,7 +236,7 @@ impl<F, H: Handler> Connection<F, H> {
         );
         if last.replace(now) == Some(now) {
             self.state = State::InTransition;
-            _ = self.abandon(500, &"The handler keeps asking for the same thing");
+            _ = self.abandon_for_mistake("keeps asking for the same thing");
         }
     }
 
@@ -298,7 +298,7 @@ impl<F, H: Handler> Connection<F, H> {
             self.reply.finish(&mut self.outbox);
         }
         if let Some(fault) = self.reply.fault {
-            return self.abandon(500, &format_args!("The handler {fault}"));
+            return self.abandon_for_mistake(fault);
         }
         if is_done {
             return self.done();
@@ -362,14 +362,12 @@ impl<F, H: Handler> Connection<F, H> {
             () if !self.is_upgradable => {
                 self.abandon(501, &"This server does not support upgrades")
             }
-            () if !is_told || self.reply.stage == Stage::Head => self.abandon(
-                500,
-                &"The handler upgraded the connection without a complete 101",
-            ),
-            () if self.request.body.remaining() != Some(0) => self.abandon(
-                500,
-                &"The handler upgraded the connection before it had read the content",
-            ),
+            () if !is_told || self.reply.stage == Stage::Head => {
+                self.abandon_for_mistake("upgraded the connection without a complete 101")
+            }
+            () if self.request.body.remaining() != Some(0) => {
+                self.abandon_for_mistake("upgraded the connection before it had read the content")
+            }
             () => self.go(State::Upgrade),
         }
     }
@@ -441,7 +439,7 @@ impl<F, H: Handler> Connection<F, H> {
         let n = left.len().min(self.room());
         self.reply.write(&left[..n], &mut self.outbox);
         match self.reply.fault {
-            Some(fault) => self.abandon(500, &format_args!("The handler {fault}")),
+            Some(fault) => self.abandon_for_mistake(fault),
             None => self.go(State::Write(bytes, at + n)),
         }
     }
@@ -510,6 +508,14 @@ impl<F, H: Handler> Connection<F, H> {
         }
         self.log_failure(message);
         self.go(State::Closed)
+    }
+
+    /// Abandons a reply because of a mistake of the handler.
+    #[cold]
+    pub(super) fn abandon_for_mistake(&mut self, mistake: &'static str) -> Transition {
+        let (_, mut ex) = self.exchange();
+        ex.record(LogEvent::Mistake(mistake));
+        self.abandon(500, &format_args!("The handler {mistake}"))
     }
 
     /// Logs why a reply breaks off.
