@@ -58,7 +58,7 @@ impl Buffer {
         self.storage.capacity()
     }
 
-    /// Returns the spare capacity behind the content, at least `least` bytes and never empty. After writing to it, call
+    /// Returns the spare capacity after the content, at least `least` bytes and never empty. After writing to it, call
     /// [`commit`](Self::commit). The content is moved, or memory allocated, only if the spare capacity is too small.
     pub fn reserve(&mut self, least: usize) -> &mut [u8] {
         let least = least.max(1);
@@ -125,7 +125,7 @@ impl Buffer {
         self.end += bytes.len();
     }
 
-    /// Copies bytes behind the content after growing the buffer. Kept out of `push`, since it seldom happens.
+    /// Grows the buffer and copies bytes after the content. Kept out of `push`, since it seldom happens.
     #[cold]
     fn push_further(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len())[..bytes.len()].copy_from_slice(bytes);

@@ -87,7 +87,7 @@ pub enum Event<'a> {
     Running(Path),
     /// The file is being created and can be written to.
     Created(Path),
-    /// The path names a directory.
+    /// The path is that of a directory.
     Directory(Path),
     /// The entries of the directory, in any order.
     Listed(Path, Arc<Entries>),

@@ -1,4 +1,4 @@
-//! The replies to plain HTTP requests on an HTTPS port: a redirect to HTTPS, and error pages in plain text.
+//! Replies to plain HTTP requests on an HTTPS port: a redirect to HTTPS, and error pages in plain text.
 
 use core::fmt::{self, Write};
 

@@ -1,4 +1,4 @@
-//! [`ReplyState`]: the progress of the reply to a request, and the framing of its content.
+//! [`ReplyState`]: tracks the progress of the reply to a request, and frames its content.
 //!
 //! The bytes themselves are in the outbox, where [`Exchange`](crate::Exchange) writes them.
 

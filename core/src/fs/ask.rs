@@ -1,4 +1,5 @@
-//! [`Ask`]: a question to the file system, and [`Got`]: the answers of an adapter.
+//! [`Ask`]: a question to the file system, with the types of what it asks for, and [`Got`]: the adapter's answer to any
+//! want.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

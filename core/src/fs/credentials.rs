@@ -1,4 +1,4 @@
-//! [`Credentials`]: a user and a password (RFC 7617).
+//! [`Credentials`]: a user and a password, parsed from the `Authorization` field (RFC 7617).
 
 use alloc::string::String;
 use core::fmt;

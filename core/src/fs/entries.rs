@@ -1,4 +1,4 @@
-//! [`Entries`]: the entries of a directory, in two allocations regardless of their number.
+//! [`Entries`]: stores the entries of a directory in two allocations, regardless of their number, and sorts them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! [`Opened`]: an open file, directory or CGI process.
+//! [`Opened`]: the result of opening a file or directory, or of preparing a CGI process or a new file.
 
 #[cfg(doc)]
 use super::Ask;

@@ -1,4 +1,4 @@
-//! Preconditions, evaluated in the order of RFC 9110 §13.2.2.
+//! Evaluates preconditions, in the order of RFC 9110 §13.2.2, and `If-Range`.
 //!
 //! They apply to representations that would be sent with 200 and have a tag: files, and our own listings. Redirects,
 //! errors and CPython's listings ignore them (RFC 9110 §13.2.1).
@@ -76,7 +76,8 @@ fn is_expected(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> 
     }
 }
 
-/// Returns whether the client wants to store a file in place of this one, or of none. `*` matches any existing file.
+/// Returns whether the preconditions allow the client to store a file in place of this one, or of none. `*` matches any
+/// existing file.
 pub(crate) fn may_store(ex: &Exchange<'_>, existing: Option<Meta>) -> bool {
     let Some(meta) = existing else {
         return ex.header("If-Match").is_none();

@@ -1,5 +1,5 @@
-//! Cross-origin resource sharing (CORS): the fields with which a browser lets pages of another origin use a reply (Fetch
-//! standard, §3.2).
+//! Sends the fields of cross-origin resource sharing (CORS), with which a browser lets pages of another origin
+//! use a reply (Fetch standard, §3.2). Also recognises preflights.
 
 use crate::engine::Exchange;
 

@@ -1,4 +1,4 @@
-//! [`ETag`]: the entity tag of a representation, and the comparison of tags (RFC 9110 §8.8.3).
+//! [`ETag`]: makes the entity tag of a representation, and compares it with others (RFC 9110 §8.8.3).
 
 use crate::fs::Meta;
 use crate::text::decimal::Backward;

@@ -1,4 +1,5 @@
-//! [`Guard`]: a handler that requires a password (RFC 7617).
+//! [`Guard`]: a handler that requires a password (RFC 7617), and forwards the requests with a valid one to another
+//! handler.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -1,9 +1,9 @@
-//! [`Hosts`]: a handler that accepts only requests for known host names (RFC 9110 §7.4).
+//! [`Hosts`]: a handler that forwards only requests for known host names to another handler (RFC 9110 §7.4).
 //!
-//! It prevents DNS rebinding, by which a page of any site lets the name of that site point at this machine. To a
-//! browser the server is then part of that site, so that the page may read from it and send to it. But the browser
-//! still sends the site's name as `Host`, which no page can change. If the target is absolute, as for proxies, its host
-//! counts (RFC 9112 §3.2.2).
+//! It prevents DNS rebinding, in which the owner of a site points the name of the site at this machine. To a browser
+//! the server is then part of that site, so that the page may read from it and send to it. But the browser still sends
+//! the site's name as `Host`, which no page can change. If the target is absolute, as for proxies, its host counts (RFC
+//! 9112 §3.2.2).
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;

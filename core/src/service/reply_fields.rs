@@ -1,4 +1,5 @@
-//! [`ReplyFields`]: the fields that the settings of a file service add to its replies, and error replies with these fields.
+//! [`ReplyFields`]: sends the fields that the settings of a file service add to its replies, and error replies with
+//! these fields.
 //!
 //! Used by files, listings and errors, so it does not depend on what is served.
 

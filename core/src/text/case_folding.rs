@@ -1,8 +1,8 @@
-//! Comparison of names that case-insensitive file systems treat as equal.
+//! Compares names as case-insensitive file systems do: folds letter case, and ignores invisible characters.
 //!
 //! APFS, HFS+, NTFS, FAT and case-insensitive directories of ext4 fold letter case, each in its own way, and some also
-//! ignore invisible characters. This module folds everything that any of them folds to ASCII. It does not compose or
-//! decompose accents.
+//! ignore invisible characters. This module folds to ASCII everything that any of them folds to it. It does not compose
+//! or decompose accents.
 
 use crate::text::lowercase::lower_char;
 

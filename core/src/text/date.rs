@@ -1,4 +1,5 @@
-//! HTTP dates: formatting and parsing, for `Date`, `Last-Modified`, `If-Modified-Since` and the log.
+//! Formats and parses HTTP dates, for `Date`, `Last-Modified` and `If-Modified-Since`. Also formats dates for the log
+//! and as in RFC 3339.
 //!
 //! Both directions follow the grammar of RFC 9110 §5.6.7 exactly. There is no clock, time zone database or locale: the
 //! caller passes the time, adds the local UTC offset for the log, and decides what to do about an invalid date.

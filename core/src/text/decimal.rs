@@ -1,5 +1,5 @@
-//! Formatting of numbers for the fields of nearly every reply, in a fifth of the time that `core::fmt` takes; and a hash
-//! function for numbers.
+//! [`Digits`]: formats numbers for the fields of nearly every reply, in a fifth of the time that `core::fmt`
+//! takes. Also has a hash function for numbers.
 
 /// Text of at most `N` bytes that is written from its end to its start, as digits are computed.
 #[derive(Debug, Clone, Copy)]

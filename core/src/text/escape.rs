@@ -1,4 +1,5 @@
-//! Escaping of text for its context: HTML, log lines, JSON, status lines and Python's quotes.
+//! Escapes text for its context: HTML, log lines, JSON, status lines and Python's quotes. Also shortens a client's
+//! text.
 //!
 //! All but [`Repr`] are writers that wrap another writer, so that nothing is buffered.
 
@@ -175,7 +176,7 @@ pub(crate) fn logged(text: &str) -> (&str, &'static str) {
 }
 
 /// Text in quotes as in Python's `ascii` and `repr`: characters up to U+00FF are kept. Of a text with more than
-/// [`QUOTE_MAX`] bytes only the start is written, with `...` behind the closing quote.
+/// [`QUOTE_MAX`] bytes only the start is written, with `...` after the closing quote.
 pub(crate) struct Repr<'a>(pub(crate) &'a str);
 
 impl Display for Repr<'_> {

@@ -1,7 +1,7 @@
-//! Lower case as in Python's `str.lower`, from a table that is small enough for a microcontroller.
+//! Converts text to lower case as Python's `str.lower` does, with a table that is small enough for a microcontroller.
 //!
-//! Used only to sort listings. The standard library's conversion has the same result, but its tables are ten times as
-//! large; a test compares the two for every character.
+//! Used to sort and compare names. The standard library's conversion has the same result, but its tables are ten times
+//! as large; a test compares the two for every character.
 
 /// Returns the characters of the text in lower case.
 pub(crate) fn lower(text: &str) -> impl Iterator<Item = char> {
@@ -22,7 +22,7 @@ pub(crate) fn lower_char(char: char) -> char {
     lower.and_then(char::from_u32).unwrap_or(char)
 }
 
-/// Returns whether the capital sigma at this offset ends a word: letters before it, and none behind it.
+/// Returns whether the capital sigma at this offset ends a word: letters before it, and none after it.
 fn ends_word(text: &str, at: usize) -> bool {
     let before = text[..at].chars().rev().find(|&char| !is_ignored(char));
     let behind = text[at..].chars().skip(1).find(|&char| !is_ignored(char));

@@ -1,4 +1,4 @@
-//! Media types by file name.
+//! Looks up media types by file name.
 //!
 //! [`guess_type`] returns what CPython 3.13's `http.server` sends with its built-in tables alone,
 //! [`guess_registered_type`] also what IANA has registered since. The caller can add types with a lookup of its own,

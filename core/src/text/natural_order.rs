@@ -1,4 +1,4 @@
-//! Natural order of names: `file2` before `file10`, case-insensitively.
+//! Compares names in natural order: `file2` before `file10`, case-insensitively.
 //!
 //! Names are compared in place, byte by byte while they are ASCII, without building sort keys.
 

@@ -1,4 +1,4 @@
-//! Parser for quality values, such as `q=0.5` (RFC 9110 §12.4.2).
+//! Parses quality values, such as `q=0.5` (RFC 9110 §12.4.2).
 
 /// Parses `q=0.5` as 500. Without a quality value, returns 1000.
 pub(crate) fn parse_qvalue(parameters: &str) -> Option<u16> {

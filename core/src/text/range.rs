@@ -1,4 +1,4 @@
-//! The `Range` field (RFC 9110 §14.1.2, §14.2), for a representation of known length.
+//! Parses the `Range` field (RFC 9110 §14.1.2, §14.2), for a representation of known length.
 //!
 //! The caller decides for which methods and under which preconditions the field applies. An invalid field is not an
 //! error: it is ignored.

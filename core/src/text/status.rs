@@ -1,4 +1,4 @@
-//! Reason phrases and explanations of status codes.
+//! Looks up reason phrases and explanations of status codes.
 //!
 //! The table is that of CPython 3.13's `http.HTTPStatus`, word for word, as both texts appear in replies and on error
 //! pages.

@@ -111,7 +111,7 @@ impl<'a> HeadEncoder<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError::Target`] if the URI has no form that fits the method, [`EncodeError::Version`], or
+    /// [`EncodeError::Target`] if the URI has no form that is allowed with the method, [`EncodeError::Version`], or
     /// [`EncodeError::Value`].
     pub fn from_http_request(
         out: &'a mut Vec<u8>,

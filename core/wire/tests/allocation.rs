@@ -1,4 +1,4 @@
-//! Heads keep their memory: parsing and encoding another one allocates nothing.
+//! Tests that heads keep their memory: parsing and encoding another one allocates nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,4 +1,5 @@
-//! The encoder: the parser reads the same values from its output, and values that would be read differently are errors.
+//! Tests of the encoder: the parser reads the same values from its output, values that would be read differently are
+//! errors, and an unfinished head is removed.
 
 mod random;
 

@@ -1,4 +1,5 @@
-//! Fields: their number, their bytes, and those of trailers.
+//! Tests of fields: their maximum number and length, their bytes, hop-by-hop fields, and the fields of
+//! trailers.
 
 use sanserve_wire::{Body, Fields, Limits, ParseError, Piece, RequestHead};
 

@@ -1,5 +1,5 @@
-//! Reused heads: the result of parsing does not depend on the previous head, whose fields are reused if they are the
-//! same.
+//! Tests of request heads: the result of parsing does not depend on the previous head, whose fields are reused if they
+//! are the same, nor on how the input is divided. Also tests the authority and internal redirects.
 
 use sanserve_wire::{Body, Limits, ParseError, RequestHead};
 

@@ -1,4 +1,4 @@
-//! Conversions to the heads of the `http` crate, and back.
+//! Tests of the conversions to the heads of the `http` crate and back.
 #![cfg(feature = "http")]
 
 use http::{Method, Request, Response, StatusCode};

@@ -1,4 +1,4 @@
-//! The proxy of the examples between a scripted client and a scripted server.
+//! Tests of the example `proxy`, between a scripted client and a scripted server.
 
 #[path = "../examples/proxy.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the example has a main function")]

@@ -1,4 +1,4 @@
-//! Heads and content of responses (RFC 9112 §4 and §6.3).
+//! Tests of parsing responses: heads, interim responses, and content (RFC 9112 §4 and §6.3).
 
 use sanserve_wire::{Body, Limits, ParseError, Piece, ResponseHead, Version};
 

@@ -1,4 +1,5 @@
-//! Input that does not continue the previous one: no parser panics, and after a reset everything is as with a new value.
+//! Tests of input that does not continue the previous one: no parser panics, and after a reset everything is as
+//! with a new value.
 
 mod random;
 

@@ -1,4 +1,4 @@
-//! The processing of the adapter's answer to the pending want.
+//! Applies the adapter's answer to the pending want: stores the bytes or the file, and resumes the handler.
 
 use core::mem;
 

@@ -1,5 +1,5 @@
-//! [`BadRequest`]: the message for a request that cannot be parsed, on its error page and in the log. It is CPython's
-//! wherever CPython has one.
+//! [`BadRequest`]: words the message about a request that cannot be parsed, for its error page and the log. It is
+//! CPython's wherever CPython has one.
 
 use core::fmt::{self, Display};
 

@@ -1,4 +1,4 @@
-//! [`Parked`]: an idle connection without its buffers.
+//! [`Parked`]: an idle connection without its buffers. A [`Connection`] is reduced to it and made from it again.
 
 use alloc::sync::Arc;
 use core::time::Duration;

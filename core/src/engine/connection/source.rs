@@ -1,4 +1,4 @@
-//! The open file or CGI process of a connection, and the operations on it: send, read, write and commit.
+//! [`Source`]: the open file or CGI process of a connection, with the operations on it: send, read, write and commit.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,5 @@
-//! The deadline of each wait, and what follows when it has passed.
+//! Determines the deadline of each wait, and ends the wait when it has passed. Also measures the transfer rates that
+//! some deadlines depend on.
 //!
 //! Deadlines are computed at every step and never stored, so that none can be out of date.
 

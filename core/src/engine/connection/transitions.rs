@@ -444,7 +444,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Discards the unread content of the request, behind which the next request begins.
+    /// Discards the unread content of the request, after which the next request begins.
     fn drain(&mut self, left: u64) -> Transition {
         let n = match self.request.body.next(self.inbox.filled()) {
             Ok(Piece::End) => {

@@ -1,4 +1,4 @@
-//! [`Layout`]: the entries of an archive, and their offsets.
+//! [`Layout`]: the entries of an archive. Computes their offsets, and finds and writes the part at any offset.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,7 @@ pub(super) struct Layout {
     /// The archived directory, and the length of its name at the start of each entry's name.
     directory: Path,
     stem: usize,
-    /// The end of the entries, and of the records of a zip behind them.
+    /// The end of the entries, and of the records of a zip after them.
     records: u64,
     end: u64,
     pub(super) version: Option<FileVersion>,
@@ -158,7 +158,7 @@ impl Layout {
         Path::from_bytes(path).expect("only names are in it")
     }
 
-    /// Returns what is at this offset.
+    /// Returns the part at this offset.
     pub(super) fn at(&self, at: u64) -> EntryOffset {
         if at >= self.end {
             return EntryOffset::End(at - self.end);

@@ -1,4 +1,4 @@
-//! The walk through a directory tree that collects the entries of an archive.
+//! Walks through a directory tree, and collects the entries of an archive.
 
 use alloc::vec::Vec;
 

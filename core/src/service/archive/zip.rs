@@ -1,7 +1,7 @@
-//! The headers of a zip (PKWARE's APPNOTE.TXT 6.3.10, whose sections are cited): one before each file, a data descriptor
-//! after it, and a central directory at the end.
+//! Writes the headers of a zip (PKWARE's APPNOTE.TXT 6.3.10, whose sections are cited): one before each file, a data
+//! descriptor after it, and a central directory at the end.
 //!
-//! Zips are often unpacked on Windows, by programs that use their names as they are. So all names are made portable:
+//! Zips are often unpacked on Windows, by programs that use their names unchanged. So all names are made portable:
 //! characters with a special meaning on Windows become `_`.
 
 use alloc::borrow::Cow;

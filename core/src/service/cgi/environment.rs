@@ -1,4 +1,4 @@
-//! [`Environment`]: the environment variables of a CGI script (RFC 3875 §4.1).
+//! [`Environment`]: makes the environment variables of a CGI script from the request (RFC 3875 §4.1).
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -116,8 +116,9 @@ fn requested_server<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16)
 
 /// Returns the name of the variable for a field. Some fields have none: those with a password, which only a script that
 /// verifies it should know; `Proxy`, since programs use `HTTP_PROXY` for a setting; fields with a variable of their
-/// own; and hop-by-hop fields. Nor has `Host`, which may not be the host that the request is for (RFC 9112 §3.2.2), and
-/// names with characters other than letters, digits and hyphens: an underscore would make them look like another field.
+/// own; and hop-by-hop fields. `Host` has none either, since it may not be the host that the request is for (RFC 9112
+/// §3.2.2), nor have names with characters other than letters, digits and hyphens: an underscore would make them look
+/// like another field.
 fn variable_name(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (field.bytes().all(is_plain) && !is_among(field, &FIELDS_WITHOUT_VARIABLE))

@@ -1,4 +1,4 @@
-//! [`Parts`]: several ranges of a file as one reply, `multipart/byteranges` (RFC 9110 §14.6).
+//! [`Parts`]: sends several ranges of a file as one reply, `multipart/byteranges` (RFC 9110 §14.6).
 //!
 //! The bytes between the ranges are known in advance, and so is the length of the content. The ranges themselves are
 //! sent like any part of a file.

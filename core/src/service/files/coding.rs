@@ -1,4 +1,4 @@
-//! [`Codings`]: the selection of a compressed variant of a file by `Accept-Encoding` (RFC 9110 §12.5.3).
+//! [`Codings`]: selects a compressed variant of a file by `Accept-Encoding` (RFC 9110 §12.5.3).
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};

@@ -1,4 +1,4 @@
-//! [`ContentType`]: the media type of a file, with the charset of its text.
+//! [`ContentType`]: the media type of a file. Adds the charset of text, and sends the field.
 
 use alloc::borrow::Cow;
 use core::fmt::{self, Display};

@@ -1,4 +1,4 @@
-//! The replies with a file: all of it, ranges of it, or the result of a precondition.
+//! Replies with an open file: all of it, ranges of it, the result of a precondition, or the page for missing files.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;

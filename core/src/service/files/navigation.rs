@@ -1,4 +1,4 @@
-//! Detection of navigation requests: those for a page that a user visits.
+//! Recognises navigation requests: those for a page that a user visits.
 
 use crate::engine::Exchange;
 

@@ -1,4 +1,5 @@
-//! Values of `Location`, for redirects to a directory whose slash is missing in the target.
+//! Writes the values of `Location`: of redirects to a directory whose slash is missing in the target, and of the reply
+//! to a PUT that created a file.
 //!
 //! They are relative (RFC 9110 §10.2.2), since a proxy may have removed a prefix of the path, and they name no host.
 //! Browsers treat a backslash like a slash, so it is encoded.

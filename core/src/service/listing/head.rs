@@ -1,4 +1,4 @@
-//! The heads of replies with a listing, and the preconditions for a listing page that has a tag.
+//! Sends the heads of replies with a listing, and evaluates the preconditions for a listing that has a tag.
 
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta};
@@ -20,8 +20,8 @@ pub(super) struct PageHead {
 }
 
 impl PageHead {
-    /// Sends the head. Returns what follows it instead of the page, if the client has the page already or a precondition
-    /// failed.
+    /// Sends the head. Returns the next operation in place of the page, if the client has the page already or a
+    /// precondition failed.
     pub(super) fn send(self, ex: &mut Exchange<'_>, fields: ReplyFields<'_>) -> Option<Next> {
         let meta = Meta {
             len: self.len,

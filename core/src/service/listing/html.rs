@@ -1,4 +1,5 @@
-//! The HTML page of a listing: the part above the rows, and the fields of the reply.
+//! [`page`]: replies with a listing as an HTML page, or as JSON or text if the client requests that. Writes the part of
+//! the page above the rows: breadcrumbs, filter, upload form, summary and headings.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! Listings in JSON, and in plain text with one name per line.
+//! [`JSON`] and [`TEXT`]: write listings in JSON, and in plain text with one name per line.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! The order and the media type in which a client requests a listing.
+//! [`Sorting`] and [`Format`]: determine the order and the media type in which a client requests a listing.
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};

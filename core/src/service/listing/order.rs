@@ -1,4 +1,4 @@
-//! The order of a listing's rows, and sums over its entries.
+//! [`Order`]: sorts the rows of a listing. Also computes sums over the entries, such as the length of all rows.
 //!
 //! An order is a list of indices into [`Entries`], so that several readers can share the entries. For a large directory
 //! [`prepare`] computes all orders and sums once, where blocking is allowed.

@@ -1,4 +1,4 @@
-//! The listing page of CPython 3.13, byte for byte.
+//! [`python`]: replies with the listing page of CPython 3.13, byte for byte.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
@@ -92,7 +92,7 @@ impl PartialEq for Name<'_> {
 
 impl Eq for Name<'_> {}
 
-/// Compares names in lower case, then as they are.
+/// Compares names in lower case, then unchanged.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
     compare_lower(one, other).then_with(|| one.cmp(other))
 }

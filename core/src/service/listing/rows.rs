@@ -1,4 +1,4 @@
-//! The rows of the HTML page: a name as a link, a size and a time.
+//! Writes the rows of the HTML page, with a name as a link, a size and a time, and computes their lengths.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! Formatting of names and numbers in listings.
+//! Formats names and numbers in listings: as links, for display, and sizes in readable units.
 
 use alloc::vec::Vec;
 
@@ -29,7 +29,7 @@ pub(super) fn write_link(
     }
 }
 
-/// Not inlined, to save code size.
+/// Appends bytes. Not inlined, to save code size.
 #[inline(never)]
 pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
@@ -48,7 +48,7 @@ pub(super) fn excerpt(text: &[u8], max: usize) -> &[u8] {
 /// The number of bytes of a path in the title of a page: the longest path of most systems.
 pub(super) const TITLE_MAX: usize = 4096;
 
-/// Writes text with HTML escapes. Bytes that are not UTF-8 are written as they are.
+/// Writes text with HTML escapes. Bytes that are not UTF-8 are written unchanged.
 pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         match byte {
@@ -142,7 +142,7 @@ pub(super) fn size(len: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// How long that is.
+/// Returns the length of what `size` writes.
 pub(super) fn size_len(len: u64) -> usize {
     let mut text = Vec::with_capacity(8);
     size(len, &mut text);
@@ -155,7 +155,7 @@ pub(super) fn exact_size(len: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(if len == 1 { b" byte" } else { b" bytes" });
 }
 
-/// How long that is.
+/// Returns the length of what `exact_size` writes.
 pub(super) fn exact_size_len(len: u64) -> usize {
     let digits = len.checked_ilog10().unwrap_or(0) as usize + 1;
     digits + if len == 1 { 5 } else { 6 }

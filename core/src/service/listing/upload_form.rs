@@ -1,7 +1,7 @@
 //! The upload form of a listing page, and its script.
 //!
 //! Without JavaScript, the form is sent to the directory, whose listing then shows the new files. With it, the page
-//! stays: it shows progress and errors, can cancel, accepts dropped files, and reloads the rows afterwards.
+//! remains open: it shows progress and errors, can cancel, accepts dropped files, and reloads the rows afterwards.
 
 /// The form.
 pub(super) const FORM: &str = "<form method=\"post\" enctype=\"multipart/form-data\">\

@@ -1,4 +1,4 @@
-//! File names in `Content-Disposition` fields of a form.
+//! Decodes the file names in the `Content-Disposition` fields of a form.
 //!
 //! Browsers send `filename="ü.txt"` in UTF-8 (RFC 7578 §4.2). .NET, PowerShell and mail libraries send `filename*` (RFC
 //! 8187), which is not allowed in forms, with or without an encoded word (RFC 2047) in `filename`. All of these are
@@ -44,7 +44,7 @@ fn encoded_words(name: &[u8]) -> Option<Vec<u8>> {
         .map(|words| words.concat())
 }
 
-/// Decodes one: `=?utf-8?B?w7wudHh0?=`.
+/// Decodes one encoded word: `=?utf-8?B?w7wudHh0?=`.
 fn encoded_word(word: &[u8]) -> Option<Vec<u8>> {
     let inside = word.strip_prefix(b"=?")?.strip_suffix(b"?=")?;
     let mut parts = inside.split(|&byte| byte == b'?');
@@ -67,7 +67,7 @@ fn encoded_word(word: &[u8]) -> Option<Vec<u8>> {
     Charset::named(charset)?.decode(bytes)
 }
 
-/// Replaces each mark and the two hexadecimal digits behind it by a byte, or returns `None` if a mark has none.
+/// Replaces each marker and the two hexadecimal digits after it by a byte, or returns `None` if a marker has none.
 fn decode_hex_escapes(text: &[u8], marker: u8) -> Option<Vec<u8>> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
     while let Some((&byte, behind)) = rest.split_first() {

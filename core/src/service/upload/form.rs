@@ -1,4 +1,4 @@
-//! [`Form`]: an upload of the files in a form, one after another.
+//! [`Form`]: stores the files of a form that is sent by POST, one after another, and replies at its end.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

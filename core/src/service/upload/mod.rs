@@ -1,4 +1,4 @@
-//! [`Upload`]: a service that stores files which clients send by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
+//! [`Upload`]: a service that stores files that clients send by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
 //!
 //! This file decides whether a request may store files, and `naming` under which names; `put` and `form` receive them,
 //! `multipart` parses forms, and `origin` rejects pages of other sites. The file system stores the bytes.

@@ -1,4 +1,4 @@
-//! [`Naming`]: the rules for the names of uploaded files.
+//! [`Naming`]: checks under which names uploaded files may be stored, and which directories may be created for them.
 //!
 //! Uploaded files are served, so their names matter: some files are sent in reply to requests for other names, and
 //! files below `/.well-known` represent the whole site. With such a name, a client that may only add files could change

@@ -1,4 +1,4 @@
-//! Detection of requests from pages of other sites.
+//! Recognises requests from pages of other sites, and requests for names other than those of this machine.
 //!
 //! A browser lets any page send forms to any server, with the user's network access and credentials. So a malicious page
 //! could upload files through any visitor's browser (cross-site request forgery). Browsers send the origin of the page,

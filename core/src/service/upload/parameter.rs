@@ -1,4 +1,4 @@
-//! Parser for the parameters of `Content-Type` and `Content-Disposition`: `; name=value`.
+//! Parses the parameters of `Content-Type` and `Content-Disposition`: `; name=value`.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! [`Put`]: an upload of a file by PUT.
+//! [`Put`]: receives the content of a PUT request, stores it as a file, and replies.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ pub(super) struct Put {
     stage: Stage,
     /// Whether the file is new.
     new: bool,
-    /// The reply if the directory is missing and may not be made.
+    /// The reply if the directory is missing and may not be created.
     no_directory: StatusMessage,
     /// The content that was received and not yet written.
     buffered: Vec<u8>,

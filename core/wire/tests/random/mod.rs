@@ -1,4 +1,4 @@
-//! Random inputs that are the same in every run.
+//! [`Random`]: generates inputs for the tests, the same ones in every run.
 
 /// The generator xorshift64* (Vigna 2016).
 pub(crate) struct Random(pub(crate) u64);
