@@ -1,4 +1,4 @@
-//! A directory served below `/files` of an axum application, beside another route. Redirects and listings use the whole
+//! Serves a directory below `/files` of an axum application, beside another route. Redirects and listings use the whole
 //! path, and the log shows the client's address.
 //!
 //! `cargo run -p sanserve-examples --example axum -- DIR`, then open the address it prints.

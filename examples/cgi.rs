@@ -1,4 +1,4 @@
-//! A directory with CGI scripts: files in `cgi-bin` are run, all others are served.
+//! A server for a directory with CGI scripts: files in `cgi-bin` are run, all others are served.
 //!
 //! `cargo run -p sanserve-examples --bin cgi -- DIR`, then open the address it prints.
 

@@ -1,4 +1,4 @@
-//! The file service with three changes: an extra header, its own media types, and a handler wrapped around it.
+//! A server with a changed file service: an extra header, its own media types, and a handler wrapped around it.
 //!
 //! `cargo run -p sanserve-examples --bin custom_files`, then open the address it prints.
 

@@ -1,5 +1,5 @@
-//! Content that streams in both directions: POST returns it as it arrives, and GET generates as many bytes as the path
-//! says. Neither is ever held in memory as a whole.
+//! A server whose content streams in both directions: POST returns it as it arrives, and GET generates as many bytes as
+//! the path says. Neither is ever held in memory as a whole.
 //!
 //! `cargo run -p sanserve-examples --bin echo`, then `curl --data-binary @FILE ADDRESS`, or
 //! `curl ADDRESS/1000000`.

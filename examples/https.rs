@@ -1,4 +1,4 @@
-//! The current directory over HTTPS, with a certificate and its private key from files.
+//! A server for the current directory over HTTPS, with a certificate and its private key from files.
 //!
 //! `cargo run -p sanserve-examples --bin https -- cert.pem key.pem`, then open the address it prints.
 //! `openssl req -x509 -newkey rsa -nodes -keyout key.pem -out cert.pem` makes both files.

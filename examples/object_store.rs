@@ -1,5 +1,5 @@
-//! An object store as a file system, on tokio: Amazon S3, Google Cloud Storage, a folder, or memory, through the crate
-//! `object_store`. Each call is a request to the store, and no thread blocks on it.
+//! A server for an object store, used as a file system on tokio: Amazon S3, Google Cloud Storage, a folder, or memory,
+//! through the crate `object_store`. Each call is a request to the store, and no thread blocks on it.
 //!
 //! `cargo run -p sanserve-examples --example object_store -- DIR`, then open the address it prints.
 

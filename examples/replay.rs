@@ -1,5 +1,5 @@
-//! A replay of a simulator transcript: the recorded answers are fed into a new connection, which must make the same
-//! requests again. A bug report is then one file.
+//! Replays a simulator transcript: feeds the recorded answers into a new connection, which must make the same requests
+//! again. A bug report is then one file.
 //!
 //!     make sim SEED=4711 SAVE=4711.txt
 //!     cargo run --package sanserve-examples --bin replay 4711.txt

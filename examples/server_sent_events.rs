@@ -1,4 +1,5 @@
-//! Server-sent events: a message posted to `/` goes to every client of `/events`. Waiting clients take no thread.
+//! A server of server-sent events: a message posted to `/` goes to every client of `/events`. Waiting clients take no
+//! thread.
 //!
 //! `cargo run -p sanserve-examples --bin server_sent_events`, then `curl -N ADDRESS/events`, and in another terminal
 //! `curl -d hello ADDRESS`.

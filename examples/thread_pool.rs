@@ -1,5 +1,5 @@
-//! A handler with slow work: it passes the work to a pool of threads and waits until one of them wakes it. Meanwhile
-//! the event loop serves all other connections.
+//! A server whose handler has slow work: it passes the work to a pool of threads and waits until one of them wakes it.
+//! Meanwhile the event loop serves all other connections.
 //!
 //! `cargo run -p sanserve-examples --bin thread_pool`, then open the address it prints, followed by a number.
 

@@ -1,5 +1,5 @@
-//! A server in a simulated network with simulated time: how to test your own server on a bad network, where minutes
-//! pass in milliseconds.
+//! Tests of a server in a simulated network with simulated time: how to test your own server on a bad network, where
+//! minutes pass in milliseconds.
 //!
 //! `cargo test -p sanserve-examples --test turmoil`
 

@@ -1,4 +1,4 @@
-//! A WebSocket echo at `/echo`, on the same port as the files of the current directory.
+//! A server with a WebSocket echo at `/echo`, on the same port as the files of the current directory.
 //!
 //! `cargo run -p sanserve-examples --bin websocket -- threads` (or `event-loop`, or `tokio`), then open the address it
 //! prints.

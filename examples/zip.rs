@@ -1,4 +1,5 @@
-//! A zip archive as a file system, on every server: the files in it are served without being unpacked to disk.
+//! A server for the files in a zip archive: a file system that works on every server, without unpacking to
+//! disk.
 //!
 //! `cargo run -p sanserve-examples --example zip -- ARCHIVE`, then open the address it prints.
 

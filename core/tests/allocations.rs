@@ -1,4 +1,5 @@
-//! The allocations of a request on a kept-alive connection, and the memory that is held between requests.
+//! Tests how often a request on a kept-alive connection allocates, and how much memory a connection holds between
+//! requests.
 
 mod world;
 

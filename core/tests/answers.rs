@@ -1,4 +1,5 @@
-//! The answers of an adapter: which of them a want accepts, and what a connection does after each.
+//! Tests of the adapter's answers: which of them a want accepts, what a connection does after each, such as a
+//! broken transport or a file that ends early, and when it closes files.
 
 mod drive;
 mod world;

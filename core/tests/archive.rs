@@ -1,4 +1,4 @@
-//! Archives of directories, where the conformance cases do not cover them: the structure of the files.
+//! Tests of the structure of archives, where the conformance cases do not cover it: times, names, and limits.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ fn dos_times_in_a_zip_have_two_second_steps_from_1980_to_2107() {
     );
 }
 
-/// APPNOTE.TXT §4.4.11: without the extra field `UT`, nothing behind the name means 1970.
+/// APPNOTE.TXT §4.4.11: without the extra field `UT`, nothing after the name means 1970.
 #[test]
 fn an_entry_without_a_time_is_not_dated_1970_in_a_zip() {
     let directory = One::Directory;

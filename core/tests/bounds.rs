@@ -1,9 +1,10 @@
-//! The limits of a connection in time and memory: when each timeout begins, what is freed early, and replies that are
-//! larger than the outbox.
+//! Tests of the limits of a connection in time and memory: when each timeout begins, what is freed early, how much is
+//! buffered, and what happens to a file that cannot be read.
 
 mod drive;
 mod world;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use drive::{drive, holds, http11, no_files};
 use sanserve_core::{
     Config, Connection, Directory, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta,
     Next, Now, Opened, Want, from_fn, listing,
-    wire::{self, RequestHead},
 };
 use world::{BIG, Counter, World};
 
@@ -260,26 +260,6 @@ fn a_long_listing_is_sent_in_pieces() {
     assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
 }
 
-#[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
-fn the_error_of_a_bad_head_does_not_depend_on_how_it_is_split() {
-    let limits = wire::Limits::new().with_field_bytes(100);
-    for len in 90..110 {
-        let input = [
-            b"GET / HTTP/1.0\r\nX: ",
-            &*vec![b'y'; len],
-            b"\nZ: z\r\n\r\n",
-        ]
-        .concat();
-        let mut head = RequestHead::new();
-        let in_pieces = (0..=input.len()).find_map(|len| head.parse(&input[..len], &limits).err());
-        assert_eq!(
-            RequestHead::new().parse(&input, &limits).err(),
-            in_pieces,
-            "{len}"
-        );
-    }
-}
-
 /// A function that replies with a listing.
 type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
 
@@ -307,5 +287,34 @@ fn a_listing_is_written_through_an_outbox_that_is_smaller_than_its_top() {
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("</html>\n"));
         assert!(page(512) == text, "the same page");
         assert!(page(1024) == text, "the same page");
+    }
+}
+
+/// The file service, observed from outside.
+struct Seen(Rc<RefCell<Files>>);
+
+impl Handler for Seen {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.0.borrow_mut().begin(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.0.borrow_mut().resume(ex, event)
+    }
+}
+
+#[test]
+fn a_listing_is_dropped_once_it_is_sent() {
+    for method in ["GET", "HEAD"] {
+        let files = Rc::new(RefCell::new(Files::new()));
+        let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let mut world = World::new(http11(), Seen(files.clone()), request.as_bytes());
+        world.half_close = false;
+        world.run();
+        assert!(
+            !format!("{:?}", files.borrow()).contains("Entry"),
+            "{:?}",
+            files.borrow()
+        );
     }
 }

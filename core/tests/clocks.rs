@@ -1,9 +1,8 @@
-//! Clocks of timeouts: each runs only while the connection waits for what it measures.
+//! Tests of the clocks of timeouts: each runs only while the connection waits for what it measures, and may be
+//! infinite.
 
 mod world;
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol};
@@ -124,35 +123,6 @@ fn a_second_head_that_is_late_gets_408_too() {
         "{}",
         world.log
     );
-}
-
-/// The file service, observed from outside.
-struct Seen(Rc<RefCell<Files>>);
-
-impl Handler for Seen {
-    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.0.borrow_mut().begin(ex)
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        self.0.borrow_mut().resume(ex, event)
-    }
-}
-
-#[test]
-fn a_listing_is_dropped_once_it_is_sent() {
-    for method in ["GET", "HEAD"] {
-        let files = Rc::new(RefCell::new(Files::new()));
-        let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
-        let mut world = World::new(http11(), Seen(files.clone()), request.as_bytes());
-        world.half_close = false;
-        world.run();
-        assert!(
-            !format!("{:?}", files.borrow()).contains("Entry"),
-            "{:?}",
-            files.borrow()
-        );
-    }
 }
 
 #[test]

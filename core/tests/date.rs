@@ -1,4 +1,5 @@
-//! HTTP dates against the `httpdate` crate and the grammar of RFC 9110 section 5.6.7.
+//! Tests of dates against the `httpdate` crate and the grammar of RFC 9110 section 5.6.7, and of their format
+//! in the log.
 //!
 //! Every expected value in the tables was computed by CPython, not by the code under test.
 

@@ -1,4 +1,4 @@
-//! `FsError` as an error: the text that it displays, and its use as a boxed `Error`.
+//! Tests of `FsError` as an error: the text that it displays, and its use as a boxed `Error`.
 
 use core::error::Error;
 

@@ -1,4 +1,5 @@
-//! Guards whose credentials the file system verifies.
+//! Tests of passwords: a `Guard` whose credentials the file system verifies, the user that scripts get, and
+//! which credentials are valid.
 
 mod drive;
 

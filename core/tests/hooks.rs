@@ -1,5 +1,5 @@
-//! Customisation by settings of the file service and by handlers, including invalid replies of handlers that become
-//! 500.
+//! Tests of customisation by settings of the file service, by error pages and by handlers, including invalid replies of
+//! handlers that become 500.
 
 mod drive;
 mod world;
@@ -10,10 +10,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 use world::World;
 
-use sanserve_core::{
-    Ask, ErrorPage, Exchange, Files, FsError, Got, Html, Next, from_fn,
-    wire::{self, RequestHead},
-};
+use sanserve_core::{ErrorPage, Exchange, Files, Html, Next, from_fn};
 
 #[test]
 fn extra_fields_are_sent_unless_the_reply_has_them() {
@@ -82,22 +79,6 @@ fn functions_in_settings_may_capture_variables() {
     let mut world = World::new(config, before, requests);
     world.run();
     assert!(!world.text().contains("Cache-Control"));
-}
-
-#[test]
-fn a_directory_that_may_not_be_listed_is_404_as_in_cpython() {
-    let fs = |ask: &Ask| match ask {
-        Ask::List(_) => Got::Listed(Err(FsError::Forbidden)),
-        _ => no_files(ask),
-    };
-    let said = drive(
-        http11(),
-        Files::new(),
-        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
-        fs,
-    );
-    let wanted = "HTTP/1.1 404 No permission to list directory\r\n";
-    assert!(said.text.starts_with(wanted), "{}", said.text);
 }
 
 #[test]
@@ -187,20 +168,6 @@ fn a_function_handler_is_done_after_what_it_waited_for() {
         Next::Flush
     });
     assert!(text.ends_with("\r\n\r\nhi"), "{text}");
-}
-
-#[test]
-fn an_empty_head_has_empty_values() {
-    let head = RequestHead::default();
-    assert_eq!((head.request_line(), head.fields().len()), ("", 0));
-}
-
-#[test] // RFC 9110 §5.1
-fn field_names_are_case_insensitive() {
-    let mut head = RequestHead::new();
-    let text = b"GET / HTTP/1.0\r\nx-NAME: 1\r\nX-Name: 2\r\n\r\n";
-    head.parse(text, &wire::Limits::default()).expect("a head");
-    assert_eq!(head.field("X-name"), Some("1"));
 }
 
 /// A writer that accepts this many pieces, and then fails.

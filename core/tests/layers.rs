@@ -1,5 +1,5 @@
-//! The layers of this crate, `text` < `fs` < `engine` < `service`: no file imports from a layer above its own. In no
-//! crate of the workspace do the modules of a folder import each other in a cycle.
+//! Tests the layers of this crate, `text` < `fs` < `engine` < `service`: no file imports from a layer above its own. In
+//! no crate of the workspace do the modules of a folder import each other in a cycle.
 
 mod imports;
 
@@ -84,7 +84,7 @@ fn read(folder: &str) -> Imports {
     Imports::read(&manifest.join(folder).join("src"))
 }
 
-/// Returns the first name of each path that begins with `crate::`, outside of comments.
+/// Returns the first name of each path that begins with `crate::`, outside comments.
 fn imported(text: &str) -> impl Iterator<Item = &str> {
     let code = text
         .lines()

@@ -1,4 +1,5 @@
-//! Our own listing pages: their length, their content security policy and their tags.
+//! Tests of our own listing pages: their content security policy (also that of error pages), length, tags,
+//! order, and prepared directories. Some compare with CPython's page.
 
 mod drive;
 
@@ -352,4 +353,27 @@ fn the_order_is_part_of_the_tag() {
     .into();
     assert_eq!(tags.len(), 5);
     assert_eq!(tag("/?json"), tag("/?json&sort=name"));
+}
+
+#[test] // tie of lower case; surrogate of 80..BF
+fn a_listing_is_sorted_and_has_links() {
+    let names: [&[u8]; 4] = [b"a", b"b", b"A", b"\x80.txt"];
+    let fs = holds(names.iter().map(|name| entry(name)).collect());
+    let said = drive(
+        http11(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        fs,
+    );
+    let links: Vec<_> = said
+        .text
+        .split("<a href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(
+        links,
+        [Some("A"), Some("a"), Some("b"), Some("%ED%B2%80.txt")]
+    );
+    assert_eq!(sanserve_core::percent_decode("%ED%B2%80.txt"), b"\x80.txt");
 }

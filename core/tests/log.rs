@@ -1,4 +1,4 @@
-//! Log events, and their lines in each format.
+//! Tests of log events, and of their lines in each format.
 
 mod drive;
 mod world;
@@ -496,4 +496,11 @@ fn a_refusal_is_logged_once_whatever_page_is_sent() {
             "{spa:?}, {page:?}"
         );
     }
+}
+
+#[test] // local offset sign
+fn log_lines_have_local_time() {
+    let config = Config::default().with_local_offset(|_| 2 * 3600);
+    let said = drive(config, Files::new(), b"GET /x HTTP/1.0\r\n\r\n", no_files);
+    assert!(said.log.contains("[01/Jan/1970 02:00:00]"), "{}", said.log);
 }

@@ -1,4 +1,4 @@
-//! Media types, compared with those of CPython.
+//! Tests of media types, compared with those of CPython.
 //!
 //! Every expected type in the table was computed by CPython 3.13's `http.server` rules with its
 //! built-in tables alone, not by the code under test.

@@ -1,4 +1,5 @@
-//! `Path`, where the conformance cases do not cover it: decoding, encoding, hidden names and portable names.
+//! Tests of `Path`, where the conformance cases do not cover it: collapsing, decoding, hidden names and
+//! portable names.
 
 use sanserve_core::Path;
 
@@ -288,4 +289,9 @@ fn an_encoded_target_names_the_same_path() {
         let (query, encoded) = (format!("{target}?q#/.."), format!("{encoded}?q"));
         assert_eq!(Path::parse(&query), Path::parse(&encoded), "{query}");
     }
+}
+
+#[test] // NUL in path (a doctest of Path notices it)
+fn no_file_has_a_nul_in_its_name() {
+    assert_eq!(Path::parse("/a%00b"), None);
 }

@@ -1,5 +1,5 @@
-//! Connections with handlers and files, with their input whole and byte by byte. The conformance cases cover the
-//! parsing of requests.
+//! Tests of connections with handlers and files, with their input whole and byte by byte: pipelining, `100 Continue`,
+//! limits of a head, files, and mistakes of handlers. The conformance cases cover the parsing of requests.
 
 mod world;
 

@@ -1,4 +1,5 @@
-//! Slow readers: a model of the two systems between the engine and a reading client, with a simulated clock.
+//! Tests of slow readers, with a model of the two systems between the engine and a reading client, and a simulated
+//! clock.
 //!
 //! The sending system accepts bytes up to the size of its buffer, and more only when a third of that is free, as Linux
 //! does. The receiving system acknowledges bytes that fit into its own buffer, and announces free space only when a

@@ -1,16 +1,14 @@
-//! Replies, mostly of handlers with unusual needs: interim replies, framing, mistakes that become 500, and content
-//! larger than the outbox.
+//! Tests of replies: interim replies, framing, mistakes of handlers that become 500, content larger than the outbox,
+//! and errors of the file system.
 
 mod drive;
 mod world;
 
 use std::sync::Arc;
 
-use drive::{drive, holds, http11, no_files, reply};
+use drive::{drive, http11, no_files, reply};
 use sanserve_core::{
-    Ask, Buffer, Config, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path,
-    from_fn,
-    wire::{self, Body, Piece, RequestHead},
+    Ask, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path, from_fn,
 };
 use world::{BIG, World};
 
@@ -200,13 +198,6 @@ fn more_mistakes_of_handlers_become_500() {
     says(&reply(|ex| field(ex, "X", "\u{20ac}")), what);
 }
 
-#[test] // local offset sign
-fn log_lines_have_local_time() {
-    let config = Config::default().with_local_offset(|_| 2 * 3600);
-    let said = drive(config, Files::new(), b"GET /x HTTP/1.0\r\n\r\n", no_files);
-    assert!(said.log.contains("[01/Jan/1970 02:00:00]"), "{}", said.log);
-}
-
 #[test] // forbidden index: next tried
 fn an_index_page_that_may_not_be_read_hides_the_directory() {
     for error in [FsError::Forbidden, FsError::Io] {
@@ -239,60 +230,6 @@ fn a_lack_of_resources_is_a_503() {
         let status = "HTTP/1.1 503 Not enough resources to open the file\r\n";
         assert!(said.text.starts_with(status), "{}", said.text);
     }
-}
-
-#[test] // tie of lower case; surrogate of 80..BF
-fn a_listing_is_sorted_and_has_links() {
-    let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);
-    let said = drive(
-        http11(),
-        Files::new(),
-        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
-        fs,
-    );
-    let links: Vec<_> = said
-        .text
-        .split("<a href=\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next())
-        .collect();
-    assert_eq!(
-        links,
-        [Some("A"), Some("a"), Some("b"), Some("%ED%B2%80.txt")]
-    );
-    assert_eq!(sanserve_core::percent_decode("%ED%B2%80.txt"), b"\x80.txt");
-}
-
-#[test] // truncate ignores start
-fn a_buffer_counts_from_its_remaining_content() {
-    let mut buffer = Buffer::new();
-    buffer.push(b"abcdef");
-    buffer.consume(2);
-    buffer.truncate(3);
-    assert_eq!(buffer.filled(), b"cde");
-    buffer.insert(1, b"XY");
-    assert_eq!(buffer.filled(), b"cXYde");
-}
-
-#[test] // left() known for a chunk
-fn the_remaining_length_of_chunked_content_is_unknown() {
-    let mut head = RequestHead::new();
-    let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    assert_eq!(
-        head.parse(input, &wire::Limits::default()),
-        Ok(Some(input.len()))
-    );
-    let mut body = Body::of_request(&head).expect("chunked");
-    assert_eq!(body.next(b"5\r\nhel"), Ok(Piece::Skip(3)));
-    assert_eq!(
-        (body.next(b"hel"), body.remaining()),
-        (Ok(Piece::Data(3)), None)
-    );
-}
-
-#[test] // NUL in path (a doctest of Path notices it)
-fn no_file_has_a_nul_in_its_name() {
-    assert_eq!(Path::parse("/a%00b"), None);
 }
 
 /// Writes content that is larger than the outbox, and records how much had been sent when it was resumed.
@@ -405,4 +342,20 @@ fn a_piece_of_content_fits_into_the_outbox() {
     let text = echo(&[head.as_bytes(), &vec![b'z'; 50_000]].concat());
     assert!(text.starts_with("HTTP/1.1 200 "));
     assert_eq!(text.bytes().filter(|byte| *byte == b'z').count(), 50_000);
+}
+
+#[test]
+fn a_directory_that_may_not_be_listed_is_404_as_in_cpython() {
+    let fs = |ask: &Ask| match ask {
+        Ask::List(_) => Got::Listed(Err(FsError::Forbidden)),
+        _ => no_files(ask),
+    };
+    let said = drive(
+        http11(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        fs,
+    );
+    let wanted = "HTTP/1.1 404 No permission to list directory\r\n";
+    assert!(said.text.starts_with(wanted), "{}", said.text);
 }

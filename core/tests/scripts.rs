@@ -1,4 +1,5 @@
-//! CGI scripts that misbehave, and file systems that cannot run scripts.
+//! Tests of CGI scripts, where the conformance cases do not cover them: scripts that misbehave or cannot be
+//! run, script directories in another letter case, and limits.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The timeouts of a connection, with a simulated clock: how slow a peer or a CGI process may be, and what the peer
-//! gets at a deadline.
+//! Tests of the timeouts of a connection, with a simulated clock: how slow a peer, a file or a CGI process may be, and
+//! what the peer gets at a deadline. Also how a connection lingers, is parked and ends, and the hints of a step.
 
 mod world;
 

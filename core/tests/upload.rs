@@ -1,4 +1,4 @@
-//! Uploads by PUT and by form, whole and in pieces, and refused ones.
+//! Tests of uploads by PUT and by form: stored, replaced and refused, with the input whole and in pieces.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Validators of files in states that no conformance case has: weak tags, and files without a tag.
+//! Tests of the validators of files in states that no conformance case has: weak tags, and files without a tag.
 
 use sanserve_core::{
     Config, Connection, FileVersion, Files, Got, Meta, Now, Opened, Protocol, Want,

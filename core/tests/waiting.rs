@@ -1,4 +1,5 @@
-//! Handlers that wait to be woken, that upgrade the connection, and that never make progress.
+//! Tests of handlers that wait to be woken, that upgrade the connection, and that never make progress; also of replies
+//! in many pieces, refused content, and the reason why a connection closes.
 
 mod world;
 

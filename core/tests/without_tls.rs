@@ -1,4 +1,5 @@
-//! Plain HTTP on an HTTPS port, as the engine answers it: with a redirect to HTTPS, or an error in plain text.
+//! Tests of plain HTTP on an HTTPS port, as the engine answers it: with a redirect to HTTPS, or an error in
+//! plain text.
 
 mod world;
 

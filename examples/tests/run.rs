@@ -1,4 +1,4 @@
-//! The examples as programs: each is run, and its output or replies are checked.
+//! Tests the examples as programs: runs each, and checks its output or replies.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -168,3 +168,19 @@ impl fmt::Write for Buffer {
 
 /// The size of the first allocation in bytes: enough for the head of a typical request.
 const FIRST_ALLOCATION: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::Buffer;
+
+    #[test] // truncate ignores start
+    fn a_buffer_counts_from_its_remaining_content() {
+        let mut buffer = Buffer::new();
+        buffer.push(b"abcdef");
+        buffer.consume(2);
+        buffer.truncate(3);
+        assert_eq!(buffer.filled(), b"cde");
+        buffer.insert(1, b"XY");
+        assert_eq!(buffer.filled(), b"cXYde");
+    }
+}

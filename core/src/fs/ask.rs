@@ -129,7 +129,7 @@ pub struct Create {
     pub len: Option<u64>,
 }
 
-/// A directory to be opened as one archive file, see [`Ask::Archive`](crate::Ask::Archive).
+/// A directory to be opened as one archive file, see [`Ask::Archive`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct ArchiveRequest {

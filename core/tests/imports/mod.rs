@@ -1,4 +1,4 @@
-//! The imports between the source files of a crate, read from their text, and the cycles among them.
+//! [`Imports`]: reads the imports between the source files of a crate from their text, and finds cycles among them.
 //!
 //! A path that begins with `crate`, `super` or `self` is followed to the file that defines its name, through the `use`
 //! lines of the files in between. Unit tests at the end of a file, and imports for documentation alone (`#[cfg(doc)]`),
@@ -133,7 +133,7 @@ impl Source {
         source
     }
 
-    /// Reads names, or a tree of them in braces, behind `::`. Returns the rest.
+    /// Reads names, or a tree of them in braces, after `::`. Returns the rest.
     fn read_tree<'a>(&mut self, code: &'a str, root: &[String], is_use: bool) -> &'a str {
         let code = code.trim_start();
         if let Some(mut rest) = code.strip_prefix('{') {
@@ -165,7 +165,7 @@ impl Source {
         }
         self.paths.insert(path.clone());
         match name {
-            // Anything else, such as `*`: the next name begins behind a comma or brace.
+            // Anything else, such as `*`: the next name begins after a comma or brace.
             "" => rest.get(1..).unwrap_or_default(),
             _ => rest,
         }

@@ -1,5 +1,5 @@
-//! Tests of fields: their maximum number and length, their bytes, hop-by-hop fields, and the fields of
-//! trailers.
+//! Tests of fields: their maximum number and length, the case of names, the bytes of values, hop-by-hop fields,
+//! and the fields of trailers.
 
 use sanserve_wire::{Body, Fields, Limits, ParseError, Piece, RequestHead};
 
@@ -206,4 +206,12 @@ fn parse_trailers_rejects_everything_else() {
         Fields::new().parse_trailers(long.as_bytes()),
         Err(ParseError::FieldsTooLong)
     );
+}
+
+#[test] // RFC 9110 §5.1
+fn field_names_are_case_insensitive() {
+    let mut head = RequestHead::new();
+    let text = b"GET / HTTP/1.0\r\nx-NAME: 1\r\nX-Name: 2\r\n\r\n";
+    head.parse(text, &Limits::default()).expect("a head");
+    assert_eq!(head.field("X-name"), Some("1"));
 }

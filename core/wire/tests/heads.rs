@@ -1,5 +1,5 @@
 //! Tests of request heads: the result of parsing does not depend on the previous head, whose fields are reused if they
-//! are the same, nor on how the input is divided. Also tests the authority and internal redirects.
+//! are the same, nor on how the input is divided. Also tests empty heads, the authority and internal redirects.
 
 use sanserve_wire::{Body, Limits, ParseError, RequestHead};
 
@@ -163,4 +163,30 @@ fn an_internal_redirect_rejects_characters_of_more_than_one_byte() {
     assert_eq!(head.parse(input, &limits), Ok(Some(input.len())));
     assert!(head.internal_redirect("/a\u{10d}\u{10a}b").is_none());
     assert!(head.internal_redirect("/a").is_some());
+}
+
+#[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
+fn the_error_of_a_bad_head_does_not_depend_on_how_it_is_split() {
+    let limits = Limits::new().with_field_bytes(100);
+    for len in 90..110 {
+        let input = [
+            b"GET / HTTP/1.0\r\nX: ",
+            &*vec![b'y'; len],
+            b"\nZ: z\r\n\r\n",
+        ]
+        .concat();
+        let mut head = RequestHead::new();
+        let in_pieces = (0..=input.len()).find_map(|len| head.parse(&input[..len], &limits).err());
+        assert_eq!(
+            RequestHead::new().parse(&input, &limits).err(),
+            in_pieces,
+            "{len}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_head_has_empty_values() {
+    let head = RequestHead::default();
+    assert_eq!((head.request_line(), head.fields().len()), ("", 0));
 }

@@ -209,3 +209,14 @@ fn limits_apply_to_responses() {
         Err(ParseError::TooManyFields)
     );
 }
+
+#[test] // left() known for a chunk
+fn the_remaining_length_of_chunked_content_is_unknown() {
+    let head = with_fields(200, "Transfer-Encoding: chunked\r\n");
+    let mut body = Body::of_response(&head, "GET").expect("chunked");
+    assert_eq!(body.next(b"5\r\nhel"), Ok(Piece::Skip(3)));
+    assert_eq!(
+        (body.next(b"hel"), body.remaining()),
+        (Ok(Piece::Data(3)), None)
+    );
+}

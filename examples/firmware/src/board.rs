@@ -1,4 +1,4 @@
-//! The chip: its clock, interrupts, heap and panic handler.
+//! Sets up the chip: clock, interrupts and heap; and stops it after a panic.
 //!
 //! Interrupt handlers only count time. A device wakes the loop by its interrupt, and the loop polls the device.
 

@@ -1,4 +1,4 @@
-//! [`Control`]: the messages between a test and an image, on a second serial line. Each message is one line:
+//! [`Control`]: exchanges the messages between a test and an image, on a second serial line. Each message is one line:
 //!
 //! ```text
 //! begin SETUP UNIX   to the image: begin a connection to the server of this setup, at this date

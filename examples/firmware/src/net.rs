@@ -1,4 +1,4 @@
-//! [`Server`]: several TCP connections in one loop that never blocks on any of them.
+//! [`Server`]: serves several TCP connections in one loop that never blocks on any of them.
 
 use alloc::string::ToString;
 use alloc::vec;

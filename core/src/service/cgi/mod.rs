@@ -182,7 +182,8 @@ impl Cgi {
     }
 
     /// Returns whether the file service must not see this request, because it would send a script as a file: if the
-    /// path is in other letter case, or if [`FileSettings::translate_path`] leads to scripts.
+    /// path is in other letter case, or if [`FileSettings::translate_path`](crate::FileSettings::translate_path) leads
+    /// to scripts.
     fn must_not_serve(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
         let translated = (self.files.settings().translate_path)(ex.path());
         path.is_some_and(|path| self.is_case_variant(path))

@@ -1,4 +1,4 @@
-//! Operations on a `Blob`: bytes that the browser keeps, usually on disk.
+//! Reads and slices a `Blob`: bytes that the browser keeps, usually on disk.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;

@@ -1,4 +1,4 @@
-//! Clock and timer of the browser.
+//! Reads the clock of the browser, and awaits futures until a deadline by its timer.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

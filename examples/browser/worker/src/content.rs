@@ -1,4 +1,4 @@
-//! [`Content`]: the content of a request, as a stream.
+//! [`Content`]: reads the content of a request from a stream of the browser, piece by piece.
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;

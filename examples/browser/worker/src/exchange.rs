@@ -1,4 +1,4 @@
-//! The adapter's loop, for one request and one reply.
+//! [`exchange`]: the adapter's loop, in which a handler answers one request.
 
 use sanserve_server::host::{self, Head, IncompleteReply, Piece};
 use std::future;

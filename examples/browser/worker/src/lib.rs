@@ -1,4 +1,4 @@
-//! The engine in a Service Worker.
+//! Runs the engine in a Service Worker: answers the browser's requests with the files of a page.
 //!
 //! The browser parses requests and frames replies itself, so the engine runs behind [`sanserve_server::host`];
 //! [`exchange`] is the loop. The page has the files, and the worker asks it for them one by one ([`page`]): the worker

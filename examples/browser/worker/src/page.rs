@@ -1,4 +1,4 @@
-//! [`Page`]: a file system whose files are in a page of the browser.
+//! [`Page`]: a file system whose files are in a page of the browser, which the worker asks for them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ extern "C" {
     /// The files that a page offers. Paths have no `/` at either end; the empty path is the root.
     pub type Page;
 
-    /// The path of the site.
+    /// The path at which the page offers them.
     #[wasm_bindgen(method, getter)]
     pub(crate) fn root(this: &Page) -> String;
 

@@ -1,4 +1,4 @@
-//! Conversion of the browser's requests for the engine, and of the engine's replies for the browser.
+//! Converts the browser's requests for the engine, and the engine's replies for the browser.
 
 use js_sys::{Array, JsString, Uint8Array};
 use sanserve_server::host;

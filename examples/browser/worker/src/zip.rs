@@ -1,4 +1,4 @@
-//! [`Zip`]: a reader of .zip files that does not unpack them.
+//! [`Zip`]: reads .zip files without unpacking them: lists folders and returns the stored bytes.
 
 use std::collections::BTreeMap;
 

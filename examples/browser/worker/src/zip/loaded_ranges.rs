@@ -1,4 +1,4 @@
-//! [`LoadedRanges`]: the ranges of a file that are in memory, for the synchronous reader of zip files.
+//! [`LoadedRanges`]: loads ranges of a file into memory, for the synchronous reader of zip files.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use web_sys::Blob;
 
 use crate::blob;
 
-/// Ranges of a file in memory. Reading outside of them fails and notes the offset, so that the range can be loaded
+/// Ranges of a file in memory. Reading outside them fails and notes the offset, so that the range can be loaded
 /// before the next attempt.
 pub(super) struct LoadedRanges {
     file: Blob,
