@@ -1,4 +1,5 @@
-//! [`CompletionQueue`]: how the threads of the pool return results to a worker.
+//! [`CompletionQueue`]: returns results from the threads of the pool, and wake-ups of handlers, to a worker.
+//! [`Job`] is a call that the pool makes.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};

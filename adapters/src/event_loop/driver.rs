@@ -1,4 +1,4 @@
-//! [`ConnectionDriver`]: one connection, and the loop that runs it until it would block.
+//! [`ConnectionDriver`]: runs one connection until it would block, and parks it when it is idle.
 //!
 //! An idle connection is only a socket and a [`Parked`]. Everything that a request needs is in one allocation,
 //! which is freed when the connection is idle again.

@@ -1,5 +1,5 @@
 //! [`HighWater`]: the largest number of connections since memory was last trimmed; it decides when trimming is
-//! worth while.
+//! worthwhile.
 
 /// The largest number seen since [`has_fallen`](HighWater::has_fallen) last returned true.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! [`OpenMemo`]: the last file opened for a connection, for a pipelined request for the same path.
+//! [`OpenMemo`]: remembers the last file opened for a connection, for a pipelined request for the same path.
 //!
 //! Requests that were read together had all arrived before the first was answered. The state of the file at that
 //! first answer was current after all of them had arrived, so the others may get the same answer. A request that is

@@ -1,6 +1,6 @@
-//! [`PendingCall`]: what a connection asks of the file system. Calls that the file system can answer without
-//! blocking are made directly; for all others, a thread of the pool takes the open file, makes the call, and
-//! brings the file back.
+//! [`PendingCall`]: makes a connection's calls to the file system. Calls that the file system can answer
+//! without blocking are made directly; for all others, a thread of the pool takes the open file, makes the
+//! call, and brings the file back.
 
 use std::mem;
 use std::os::fd::BorrowedFd;

@@ -1,5 +1,5 @@
-//! [`Pool`]: threads for calls that may block on a disk. A thread is started when a job finds none idle, up to
-//! a few dozen.
+//! [`Pool`]: runs calls that may block on a disk, on threads of its own. A thread is started when a job finds none
+//! idle, up to a few dozen.
 
 use std::collections::VecDeque;
 use std::mem;

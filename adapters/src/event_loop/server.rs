@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: serves all connections on a few threads.
+//! [`HTTPServer`]: listens, and serves all connections on a few threads. It starts the workers and the pool.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! [`Timers`]: when a connection has to be driven although no event came.
+//! [`Timers`]: tells when a connection has to be driven although no event came.
 //!
 //! A deadline changes with almost every step, nearly always to a later time. So an entry is the time at which
 //! to check a deadline: if it has moved, the entry is added again. An entry belongs to a key, not to a
@@ -17,7 +17,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Has a key checked at this time or earlier.
+    /// Schedules a check of a key at this time or earlier.
     pub(super) fn set(&mut self, key: usize, at: Duration) {
         if key >= self.earliest.len() {
             self.earliest.resize(key + 1, None);

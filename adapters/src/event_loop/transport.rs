@@ -1,4 +1,5 @@
-//! [`Transport`]: a non-blocking socket that remembers whether it is readable and writable, to save system calls.
+//! [`Transport`]: a connection's non-blocking socket, with or without TLS on top. It remembers whether it is readable
+//! and writable, to save system calls.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -114,7 +115,7 @@ impl Transport {
             .is_some_and(|layer| layer.is_handshaking())
     }
 
-    /// Returns whether the peer speaks without the layer (plain HTTP on an HTTPS port).
+    /// Returns whether the peer sent plain HTTP to an HTTPS port.
     pub(super) fn is_plain(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }
@@ -165,7 +166,7 @@ impl Transport {
         }
     }
 
-    /// Has packets filled while pieces of a large file follow each other, or sends the rest.
+    /// Makes the system hold back partial packets, or send them.
     fn cork(&mut self, corked: bool) {
         if mem::replace(&mut self.corked, corked) != corked {
             #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! [`Worker`]: one thread with all its connections. Accepting connections, and closing others to make room for
-//! them, is in `admission`.
+//! [`Worker`]: runs one thread with all its connections: it polls for events, drives connections, runs timers
+//! and evicts caches. Accepting connections, and closing others to make room for them, is in `admission`.
 
 mod admission;
 

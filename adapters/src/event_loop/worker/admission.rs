@@ -1,4 +1,4 @@
-//! Admission: which connections a worker accepts, and which it closes to make room for them.
+//! Decides which connections a worker accepts, and which it closes to make room for them.
 //!
 //! A connection that was accepted and finds no room waits in the backlog, which all workers share. The first
 //! worker that has room, or a connection that may be closed, takes it.
@@ -128,7 +128,7 @@ where
     }
 }
 
-/// Waits for a short time once, and not a second time. Returns when the wait is over.
+/// Returns `Err` with the end of a short wait the first time, and `Ok` once that time has passed.
 fn wait_once(yield_until: &mut Option<Duration>, now: Duration) -> Result<(), Duration> {
     let over = yield_until.take().unwrap_or(now + YIELD_TIME);
     if over > now { Err(over) } else { Ok(()) }
