@@ -83,10 +83,10 @@ impl HTTPServer {
         self
     }
 
-    /// Sets the maximum number of connections. When another one arrives, the connection that has been idle
-    /// longest is closed, or else the one with the oldest incomplete request head. If all connections have a
-    /// reply in progress, the new one waits until one ends. The default is 16,384, or fewer if the system
-    /// allows too few file descriptors for that.
+    /// Sets the maximum number of connections. When another one arrives, a thread closes the connection of its
+    /// own that has been idle longest, or else the one with the oldest incomplete request head. If all
+    /// connections have a reply in progress, the new one waits until one ends. The default is 16,384, or fewer
+    /// if the system allows too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.

@@ -44,8 +44,7 @@ impl Faults {
         finish: 0,
     };
 
-    /// Draws the faults of a world. Each is off in half of the worlds, so that one fault cannot hide the effects of
-    /// another.
+    /// Draws the faults of a world. Each is off in half of the worlds, so that each also occurs without the others.
     #[must_use]
     pub fn of(random: &mut Random) -> Faults {
         let mut odds = |often: u32, seldom: u32| random.pick(&[0, 0, often, seldom]);

@@ -141,9 +141,10 @@ pub struct Timeouts {
     /// divided by the rate in addition to [`grace`](Self::grace), 554 s by default, and at most twice that after it was
     /// quick.
     pub receive_buffer: u32,
-    /// The time between the moment when the peer has acknowledged the whole reply and the close of the connection, so
-    /// that the peer can close first. While part of the reply is unacknowledged, [`grace`](Self::grace) applies
-    /// instead. 2 s by default.
+    /// How long a connection that is about to close waits for the peer to close first. If part of the last reply is
+    /// still unacknowledged after that time, and the peer is not too slow by [`grace`](Self::grace), the connection
+    /// waits for this time again. So it closes at most this long after the peer has acknowledged everything. 2 s by
+    /// default.
     pub linger: Duration,
     /// The time for an answer of the file system, after which the reply is 504, if the adapter can abandon the call.
     /// For a CGI process it starts again with each byte on standard output, but not with a line on standard error. 30 s
