@@ -1,4 +1,4 @@
-//! The limit on file descriptors: raised for this process, and restored for its child processes.
+//! Raises the limit on file descriptors for this process, and restores it for its child processes.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

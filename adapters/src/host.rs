@@ -1,4 +1,4 @@
-//! Support for hosts that speak HTTP themselves, such as `wasi:http`, a browser or axum.
+//! Lets hosts that speak HTTP themselves, such as `wasi:http`, a browser or axum, use the engine.
 //!
 //! The host has parsed the request and will frame the reply. In between is an ordinary connection: [`Request`]
 //! serializes the request for it, and [`Reply`] parses what it writes. It is configured for HTTP/1.1 without

@@ -1,4 +1,5 @@
-//! [`ListenAddr`]: the address that a server listens on.
+//! [`ListenAddr`]: the address that a server listens on: an IP address with a port, or the path of a Unix
+//! domain socket.
 
 use std::fmt;
 use std::net::SocketAddr;

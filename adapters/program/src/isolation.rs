@@ -1,5 +1,5 @@
-//! Isolation of the server process from the CGI scripts that it starts: they get none of the descriptors that it
-//! inherited, and on Linux cannot read its memory or environment.
+//! Isolates the server process from the CGI scripts that it starts: they get none of the descriptors that it inherited,
+//! and on Linux cannot read its memory or environment.
 
 use std::fs;
 use std::io;

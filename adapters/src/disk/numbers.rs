@@ -1,4 +1,4 @@
-//! Arithmetic on the metadata of files: times as seconds since 1970, and one number mixed from several.
+//! Converts times to seconds since 1970, and combines several numbers into one, for the metadata of files.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

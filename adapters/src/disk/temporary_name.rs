@@ -1,4 +1,4 @@
-//! Random names for temporary files. Their prefix is reserved, so that no request can reach such a file.
+//! Makes random names for temporary files. Their prefix is reserved, so that no request can reach such a file.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,4 @@
-//! [`Listener`]: a listening socket of `wasi:sockets`, on an IP address.
+//! [`Listener`]: listens on an IP address with a socket of `wasi:sockets`, and accepts connections.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};

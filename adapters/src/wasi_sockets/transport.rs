@@ -1,4 +1,4 @@
-//! [`Transport`]: a non-blocking socket of `wasi:sockets`, with its two streams.
+//! [`Transport`]: reads from and writes to a socket of `wasi:sockets`, by its two streams, without blocking.
 
 use sanserve_core::Got;
 use wasip2::io::poll::Pollable;

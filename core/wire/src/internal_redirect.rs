@@ -1,4 +1,4 @@
-//! Internal redirects: a request that a server derives from another one and answers in its place.
+//! Makes internal redirects: requests that a server derives from another one and answers in its place.
 
 use alloc::vec::Vec;
 

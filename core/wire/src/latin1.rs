@@ -1,4 +1,4 @@
-//! ISO-8859-1: conversion of bytes to text with one character for each, and back.
+//! Converts bytes to text with one character for each, and back (ISO-8859-1).
 
 use alloc::borrow::Cow;
 use alloc::string::String;

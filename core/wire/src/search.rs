@@ -1,4 +1,4 @@
-//! The search for the end of a head, which examines each byte of the input once, however the input arrives.
+//! Searches for the end of a head. Each byte of the input is examined once, however the input arrives.
 
 use memchr::memchr;
 

@@ -1,4 +1,4 @@
-//! Elements of HTTP's grammar: tokens, character sets and case-insensitive names (RFC 9110 §5.6).
+//! Recognises elements of HTTP's grammar: tokens, character sets and case-insensitive names (RFC 9110 §5.6).
 
 /// Returns whether this is a `token` (RFC 9110 §5.6.2), the syntax of methods and field names.
 #[must_use]

@@ -1,4 +1,4 @@
-//! The request target: its four forms, and the path of each (RFC 9112 §3.2).
+//! Parses the request target in each of its four forms, and returns its path and query (RFC 9112 §3.2).
 
 use super::authority::Authority;
 use super::syntax::is_hex_pair;

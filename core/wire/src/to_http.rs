@@ -1,4 +1,4 @@
-//! Conversions to and from the heads of the `http` crate (feature `http`).
+//! Converts heads to and from those of the `http` crate (feature `http`).
 
 use alloc::string::ToString;
 use alloc::vec::Vec;

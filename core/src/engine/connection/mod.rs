@@ -1,4 +1,4 @@
-//! [`Connection`]: the protocol of one connection as a state machine.
+//! [`Connection`]: runs the protocol of one connection as a state machine.
 //!
 //! This file has its public interface and the conversion of what is pending to a [`Want`]; `state` has its states,
 //! `answer` the answers of the adapter, `transitions` the transitions, `source` the open file or CGI process,

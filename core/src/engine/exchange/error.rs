@@ -1,4 +1,4 @@
-//! Error replies with their pages: [`Exchange::send_error`].
+//! Sends error replies with their pages: [`Exchange::send_error`].
 
 use core::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Fields that are written without validation, because their names and values are known to be valid.
+//! Adds fields to a reply without validation, because their names and values are known to be valid.
 
 use super::Exchange;
 use crate::engine::reply_state::Stage;
