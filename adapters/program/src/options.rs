@@ -40,7 +40,7 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) host: String,
 
-    /// Answer only for NAME and localhost [default: any]
+    /// Answer only for NAME and loopback [default: any]
     #[arg(long = "host", value_name = "NAME", value_parser = value_parsers::host)]
     #[arg(help_heading = LISTEN, hide_short_help = true)]
     pub(crate) hosts: Vec<String>,
