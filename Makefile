@@ -21,7 +21,7 @@ PUBLIC_API = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/api \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all api api-renew browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race semver fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
+.PHONY: all api api-renew browser check test package outside conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race semver fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
 
 all: check deny package api semver test nostd cross sizes bench-check sim race fuzz h11 cpython
 
@@ -55,6 +55,10 @@ test:
 # The conformance cases, with their counts. CASE=text runs the cases with that text in their name.
 conformance:
 	cargo test --package sanserve-conformance --tests -- --nocapture conforms
+
+# The archives of the packages in a package outside of the workspace: the code of docs/porting.md runs the cases there.
+outside:
+	cargo test --package sanserve-conformance --test outside -- --nocapture
 
 # The conformance cases and other tests on WASI components, in wasmtime, which must be installed.
 conformance-wasi:

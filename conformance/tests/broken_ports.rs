@@ -5,18 +5,14 @@
 
 mod broken_port;
 
-use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use broken_port::{Fault, PARTIAL_WRITES, start};
 use sanserve_conformance::{
-    Case, Client, FRAGMENTATIONS, Fragmentation, Log, Observed, PipeEnd, Site, SiteFolder, Suite,
-    oracle, pipes, servers,
+    Case, Client, Fragmentation, Log, Observed, Site, SiteFolder, Suite, oracle, servers,
 };
-use sanserve_core::{Connection, FileSystem, Got, Now, Want};
 
 /// The faults, and a case that catches each.
 const FAULTS: [(Fault, &str); 35] = [
@@ -180,71 +176,4 @@ fn the_port_without_a_fault_passes() {
     });
     let partial = PARTIAL_WRITES.load(Ordering::Relaxed);
     assert!(partial > 4, "{partial} partial writes");
-}
-
-/// The faults that `docs/porting.md` names, in the loop of that page.
-#[test]
-fn the_loop_of_the_guide_fails_with_each_fault_that_the_guide_names() {
-    let suite = Suite::standard();
-    let cases = suite.cases().iter();
-    let cases: Vec<_> = cases
-        .filter(|case| case.name.starts_with("ranges/"))
-        .cloned()
-        .collect();
-    let site = Site::standard();
-    let run = |fault| {
-        let port =
-            pipes(|case: &Case, end: PipeEnd, log: &Log| serve(fault, end, &site, case, log));
-        first_failure(&suite, &cases, &FRAGMENTATIONS, port)
-    };
-    for fault in [
-        Fault::LosesByteOfPartialWrite,
-        Fault::DropsLog,
-        Fault::ReadsFileFromStart,
-    ] {
-        let (name, problem) = run(fault).unwrap_or_else(|| panic!("{fault:?} is not caught"));
-        println!("{fault:?}: {name}: {problem}");
-    }
-    assert_eq!(run(Fault::None), None);
-}
-
-/// The loop of `docs/porting.md`, which serves read-only files over a pipe and has no deadlines.
-fn serve(fault: Fault, mut transport: PipeEnd, files: &Site, case: &Case, log: &Log) {
-    let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
-    let start = Instant::now();
-    let mut got = Got::Nothing;
-    loop {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-        let unix = unix.map(|unix| unix.as_secs() as i64);
-        let now = Now {
-            tick: start.elapsed(),
-            unix,
-        };
-        got = match conn.step(now, got).want {
-            Want::Read(into) => transport.read(into).map_or(Got::Failed, Got::Bytes),
-            Want::Write(from) => match transport.write(from) {
-                Ok(n) if n < from.len() && fault == Fault::LosesByteOfPartialWrite => {
-                    Got::Bytes(n + 1)
-                }
-                written => written.map_or(Got::Failed, Got::Bytes),
-            },
-            Want::ReadFile { file, into, .. } if fault == Fault::ReadsFileFromStart => {
-                files.fill(file, 0, into)
-            }
-            Want::ReadFile { file, at, into } => files.fill(file, at, into),
-            Want::WriteFile { file, from } => files.answer_write(file, from),
-            Want::Ask(ask) => files.answer(ask).unsendable(),
-            Want::Log(_) if fault == Fault::DropsLog => Got::Nothing,
-            Want::Log(lines) => {
-                log.push(lines);
-                Got::Nothing
-            }
-            Want::Shutdown => {
-                transport.shutdown();
-                Got::Nothing
-            }
-            Want::Close => return,
-            want => unreachable!("not wanted by these cases: {want:?}"),
-        };
-    }
 }

@@ -282,6 +282,8 @@ fn every_block_is_run() {
             match &block.kind[..] {
                 "ini" | "nginx" | "dockerfile" => assert_eq!(page.name, "docs/deployment.md"),
                 "toml" => blocks::manifest(block),
+                // Applied, and compared, in conformance/tests/outside.rs.
+                "diff" | "text,report" => assert_eq!(page.name, "docs/porting.md"),
                 "python" => blocks::python(block),
                 "" | "no_run" | "rust" | "rust,no_run" => is_a_doctest(&page, &block.place),
                 kind => panic!("{}: no test runs a block of {kind}", block.place),
