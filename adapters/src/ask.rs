@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sanserve_core::{Ask, FileSystem, Got};
 
-use crate::system_file::check_sendable;
+use crate::system_file::{check_sendable, is_sendable};
 
 /// Answers [`Want::Ask`](sanserve_core::Want::Ask) on a thread that serves one connection. If the file system
 /// is too busy, it sleeps before the connection asks again. A file that cannot be sent by reference is not
@@ -15,7 +15,7 @@ pub(crate) fn answer<FS: FileSystem>(files: &FS, ask: &Ask) -> Got<FS::File> {
     if let Got::Nothing = got {
         thread::sleep(ASK_RETRY_INTERVAL);
     }
-    check_sendable(files, got, true)
+    check_sendable(got, |file| is_sendable(files, file))
 }
 
 /// The time after which a file system that was too busy is asked again.

@@ -3,15 +3,15 @@
 use std::io;
 use std::net::TcpStream;
 
-/// A protocol between a connection and its socket. Each operation makes at most one call on the socket, so that
+/// A protocol between a connection and its socket `S`. Each operation makes at most one call on the socket, so that
 /// deadlines hold: [`io::ErrorKind::Interrupted`] means that the operation is to be repeated,
 /// [`io::ErrorKind::WouldBlock`] that the socket is not ready.
-pub(crate) trait Layer: Send {
+pub(crate) trait Layer<S = TcpStream>: Send {
     /// Reads from the socket, and returns the number of bytes decoded; 0 is the end.
-    fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
+    fn read(&mut self, socket: &S, into: &mut [u8]) -> io::Result<usize>;
 
     /// Writes some of these bytes. Until this succeeds, it is called with the same bytes.
-    fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize>;
+    fn write(&mut self, socket: &S, from: &[u8]) -> io::Result<usize>;
 
     /// Prepares the message that tells the peer that nothing more will come.
     fn shutdown(&mut self);
@@ -28,5 +28,5 @@ pub(crate) trait Layer: Send {
     fn has_output(&self) -> bool;
 
     /// Writes the layer's own data.
-    fn flush(&mut self, socket: &TcpStream) -> io::Result<()>;
+    fn flush(&mut self, socket: &S) -> io::Result<()>;
 }

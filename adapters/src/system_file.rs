@@ -32,28 +32,23 @@ pub(crate) fn descriptor<'a, FS: FileSystem + ?Sized>(
     file.or_else(|| object.downcast_ref::<OwnedFd>().map(AsFd::as_fd))
 }
 
-/// Returns the answer; a file is marked sendable only if it has a descriptor and the transport sends by reference.
-pub(crate) fn check_sendable<FS: FileSystem + ?Sized>(
-    files: &FS,
-    mut got: Got<FS::File>,
-    transport_sends: bool,
-) -> Got<FS::File> {
+/// Returns the answer; a file is marked sendable only if the transport can send it by reference.
+pub(crate) fn check_sendable<F>(mut got: Got<F>, can_send: impl FnOnce(&mut F) -> bool) -> Got<F> {
     let sendable = match &mut got {
-        Got::Opened(Ok(Opened::File { file, sendable, .. })) if *sendable => {
-            transport_sends && is_sendable(files, file)
-        }
+        Got::Opened(Ok(Opened::File { file, sendable, .. })) if *sendable => can_send(file),
         _ => return got,
     };
     if sendable { got } else { got.unsendable() }
 }
 
+/// Returns whether a file has a descriptor.
 #[cfg(target_os = "linux")]
-fn is_sendable<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File) -> bool {
+pub(crate) fn is_sendable<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File) -> bool {
     descriptor(files, file).is_some()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_sendable<FS: FileSystem + ?Sized>(_: &FS, _: &mut FS::File) -> bool {
+pub(crate) fn is_sendable<FS: FileSystem + ?Sized>(_: &FS, _: &mut FS::File) -> bool {
     false
 }
 

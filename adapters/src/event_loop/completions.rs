@@ -4,9 +4,8 @@
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 
-use mio::Waker;
 use sanserve_core::{Ask, FileSystem, FsError, Got, Waiter};
 
 use crate::fs_call::{FsCompletion, FsRequest};
@@ -116,12 +115,12 @@ pub(super) enum Completion<F> {
 
 /// The completions for one worker, and the waker of its poller.
 pub(super) struct CompletionQueue<F> {
-    waker: Arc<Waker>,
+    waker: Waker,
     completions: Mutex<Vec<(ConnId, Completion<F>)>>,
 }
 
 impl<F> CompletionQueue<F> {
-    pub(super) fn new(waker: Arc<Waker>) -> CompletionQueue<F> {
+    pub(super) fn new(waker: Waker) -> CompletionQueue<F> {
         CompletionQueue {
             waker,
             completions: Mutex::default(),
@@ -131,12 +130,7 @@ impl<F> CompletionQueue<F> {
     /// Adds a completion and wakes the worker.
     fn push(&self, id: ConnId, completion: Completion<F>) {
         self.lock().push((id, completion));
-        let _ = self.waker.wake();
-    }
-
-    /// Returns the waker of the worker's poller.
-    pub(super) fn waker(&self) -> Arc<Waker> {
-        Arc::clone(&self.waker)
+        self.waker.wake_by_ref();
     }
 
     /// Takes all completions.

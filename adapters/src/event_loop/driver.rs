@@ -5,12 +5,11 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Parked, Phase, Step, Want};
 
 use super::completions::Completion;
@@ -18,15 +17,15 @@ use super::log_buffer::LogBuffer;
 use super::open_memo::OpenMemo;
 use super::pending_call::{FsContext, PendingCall};
 use super::shared::Shared;
+use super::system::{Readiness, Socket};
 use super::transport::{SEND_CHUNK_MAX, Transport};
 use super::upgrade::{Upgraded, UpgradedSlot};
 use crate::blocking::handshake_timeout;
-use crate::delivery;
 use crate::fs_call::OpenSlot;
 
 /// A connection with its socket.
-pub(super) struct ConnectionDriver<F, H> {
-    transport: Transport,
+pub(super) struct ConnectionDriver<S, F, H> {
+    transport: Transport<S>,
     /// The peer's address; none for a Unix domain socket.
     address: Option<IpAddr>,
     state: State<F, H>,
@@ -59,14 +58,14 @@ pub(super) enum Action {
     Close,
 }
 
-impl<F: Send + 'static, H: Handler> ConnectionDriver<F, H> {
+impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
     /// Creates the driver of a new connection.
     pub(super) fn new(
-        transport: Transport,
+        transport: Transport<S>,
         address: Option<IpAddr>,
         handler: H,
         now: Now,
-    ) -> ConnectionDriver<F, H> {
+    ) -> ConnectionDriver<S, F, H> {
         ConnectionDriver {
             transport,
             address,
@@ -185,8 +184,8 @@ impl<F: Send + 'static, H: Handler> ConnectionDriver<F, H> {
     }
 
     /// Takes note of an event. Returns whether the connection waited for it.
-    pub(super) fn on_event(&mut self, event: &Event) -> bool {
-        self.transport.on_event(event)
+    pub(super) fn on_event(&mut self, readiness: Readiness) -> bool {
+        self.transport.on_event(readiness)
     }
 
     /// Returns whether the connection waits for the output of a process.
@@ -212,12 +211,12 @@ impl<F: Send + 'static, H: Handler> ConnectionDriver<F, H> {
         }
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(super) fn socket(&self) -> &S {
         self.transport.socket()
     }
 
     /// Turns the connection into a stream for another protocol, if that is still possible.
-    pub(super) fn into_upgraded(self, shared: &Shared) -> Option<Upgraded<'_, H>> {
+    pub(super) fn into_upgraded(self, shared: &Shared<S>) -> Option<Upgraded<'_, S, H>> {
         let State::Active(active) = self.state else {
             return None;
         };
@@ -237,10 +236,10 @@ impl<F: Send + 'static, H: Handler> ConnectionDriver<F, H> {
 }
 
 impl<F: Send + 'static, H: Handler> Active<F, H> {
-    fn drive<FS: FileSystem<File = F>>(
+    fn drive<FS: FileSystem<File = F>, S: Socket>(
         &mut self,
         now: Now,
-        transport: &mut Transport,
+        transport: &mut Transport<S>,
         context: &FsContext<'_, FS>,
         log: &mut LogBuffer<'_>,
     ) -> Action {
@@ -248,7 +247,7 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
         let last_got = got;
         let (mut got, mut memo) = (mem::replace(last_got, Got::Nothing), OpenMemo::default());
         let mut steps_left = STEPS_PER_TURN;
-        delivery::report(conn, now, transport.socket());
+        transport.socket().report_delivery(conn, now);
         while steps_left > 0 {
             steps_left -= 1;
             if (conn.awaits_work() || call.works_for_reply())
@@ -291,7 +290,7 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
                 Want::Commit { file } => call.commit(file, context),
                 Want::Wait => call.wait(),
                 Want::Upgrade => return Action::Upgrade,
-                Want::Ask(ask) => call.ask(ask, context, &mut memo, transport.sends_files()),
+                Want::Ask(ask) => call.ask(ask, context, &mut memo, transport),
                 Want::Log(lines) => {
                     log.push(lines);
                     Got::Bytes(lines.len())

@@ -11,6 +11,7 @@ use sanserve_core::{Ask, FileSystem, Got};
 
 use super::completions::{Completion, HandlerWaker};
 use super::open_memo::OpenMemo;
+use super::system::Socket;
 use super::transport::{SEND_CHUNK_MAX, Transport};
 use crate::ask::ASK_RETRY_INTERVAL;
 use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
@@ -91,12 +92,12 @@ impl<F> PendingCall<F> {
 
     /// Answers an [`Ask`](sanserve_core::Want::Ask). If the transport cannot send files by reference, no file
     /// is reported as sendable.
-    pub(super) fn ask<FS>(
+    pub(super) fn ask<FS, S: Socket>(
         &mut self,
         ask: &Ask,
         context: &FsContext<'_, FS>,
         memo: &mut OpenMemo<F>,
-        sends_files: bool,
+        transport: &Transport<S>,
     ) -> Got<OpenSlot<F>>
     where
         FS: FileSystem<File = F>,
@@ -119,7 +120,9 @@ impl<F> PendingCall<F> {
         };
         match got {
             Got::Nothing => self.submit(FsRequest::Ask(ask.clone()), context),
-            got => OpenSlot::hold(system_file::check_sendable(context.files, got, sends_files)),
+            got => OpenSlot::hold(system_file::check_sendable(got, |file| {
+                transport.can_send(context.files, file)
+            })),
         }
     }
 
@@ -163,12 +166,12 @@ impl<F> PendingCall<F> {
     }
 
     /// Answers a [`Copy`](sanserve_core::Want::Copy).
-    pub(super) fn copy<FS>(
+    pub(super) fn copy<FS, S: Socket>(
         &mut self,
         slot: &mut OpenSlot<F>,
         at: u64,
         len: u64,
-        transport: &mut Transport,
+        transport: &mut Transport<S>,
         context: &FsContext<'_, FS>,
     ) -> Got<OpenSlot<F>>
     where

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::{self, Builder};
 
@@ -13,6 +13,7 @@ use super::poller::Poller;
 use super::pool::Pool;
 use super::shared::Shared;
 use super::stopper::Stopper;
+use super::system::System;
 use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
 use crate::server::connections_default;
@@ -40,7 +41,7 @@ use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
 /// ```
 pub struct HTTPServer {
     listeners: Vec<Listener>,
-    shared: Shared,
+    shared: Shared<TcpStream>,
     on_serving: Box<dyn FnOnce() + Send>,
 }
 
@@ -218,22 +219,25 @@ impl HTTPServer {
         drop(self.listeners);
         shared
             .shutdown
-            .start(pollers.iter().map(Poller::waker).collect());
+            .start(pollers.iter().map(System::waker).collect());
         let work = |job: Job<FS::File>| job.run(files);
         let served = thread::scope(|scope| {
             let pool = Arc::new(Pool::new(scope, &work));
             let work = |poller| {
-                let pool = Arc::clone(&pool);
-                let common = Common {
-                    files,
-                    config: Arc::clone(&config),
-                    handler,
-                    upgrade,
-                    shared,
-                    scope,
-                    pool,
-                };
-                move || Worker::new(common, poller).run()
+                let (pool, config) = (Arc::clone(&pool), Arc::clone(&config));
+                move || {
+                    let common = Common {
+                        files,
+                        config,
+                        handler,
+                        shared,
+                        submit: Box::new(move |job| pool.submit(job)),
+                        upgrade: upgrade.map(|upgrade| {
+                            Box::new(move |upgraded| upgrade.begin(scope, upgraded)) as Box<_>
+                        }),
+                    };
+                    Worker::new(common, poller).run();
+                }
             };
             let own = pollers.pop().map(work);
             let started = pollers.into_iter().try_for_each(|poller| {

@@ -3,44 +3,41 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sanserve_core::Config;
 
 use super::stopper::ShutdownState;
+use super::system::{Accepted, Socket};
 use crate::layer::Layer;
 use crate::server::failure_line;
 
 /// What the workers of a server share.
-pub(super) struct Shared {
+pub(super) struct Shared<S> {
     pub(super) threads: usize,
     pub(super) connections_max: usize,
     /// The number of connections that are open.
     connections: AtomicUsize,
-    backlog: Mutex<VecDeque<Accepted>>,
+    backlog: Mutex<VecDeque<Accepted<S>>>,
     /// The length of the backlog, to be read without its lock.
     backlog_len: AtomicUsize,
-    pub(super) layer: Box<LayerOf>,
+    pub(super) layer: Box<LayerOf<S>>,
     pub(super) log: Box<dyn Fn(&str) + Send + Sync>,
     pub(super) release_memory: fn(),
-    pub(super) shutdown: Arc<ShutdownState>,
+    pub(super) shutdown: Arc<ShutdownState<S>>,
 }
 
-/// A connection that was accepted, and the address of its peer, if it has one.
-pub(super) type Accepted = (TcpStream, Option<IpAddr>);
-
 /// Makes the layer above a socket, such as TLS, if there is one.
-pub(super) type LayerOf = dyn Fn() -> io::Result<Option<Box<dyn Layer>>> + Send + Sync;
+pub(super) type LayerOf<S> = dyn Fn() -> io::Result<Option<Box<dyn Layer<S>>>> + Send + Sync;
 
-impl Shared {
+impl<S: Socket> Shared<S> {
     /// Creates the state of a server without connections, and without a layer above the sockets.
     pub(super) fn new(
         threads: usize,
         connections_max: usize,
         log: Box<dyn Fn(&str) + Send + Sync>,
-    ) -> Shared {
+    ) -> Shared<S> {
         Shared {
             threads,
             connections_max,
@@ -67,10 +64,10 @@ impl Shared {
     }
 
     /// Adds a connection that has left its worker and still counts; returns its number.
-    pub(super) fn add_upgraded(&self, socket: Arc<TcpStream>) -> usize {
+    pub(super) fn add_upgraded(&self, socket: Arc<S>) -> usize {
         let mut upgraded = self.shutdown.upgraded();
         if self.is_aborted() {
-            let _ = socket.shutdown(Shutdown::Both);
+            socket.abort();
         }
         upgraded.insert(socket)
     }
@@ -80,7 +77,7 @@ impl Shared {
     }
 
     /// Locks the backlog: the connections that were accepted and have no room yet.
-    pub(super) fn backlog(&self) -> MutexGuard<'_, VecDeque<Accepted>> {
+    pub(super) fn backlog(&self) -> MutexGuard<'_, VecDeque<Accepted<S>>> {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,14 +87,14 @@ impl Shared {
     }
 
     /// Takes the connection that has waited longest.
-    pub(super) fn pop_backlog(&self, backlog: &mut VecDeque<Accepted>) -> Option<Accepted> {
+    pub(super) fn pop_backlog(&self, backlog: &mut VecDeque<Accepted<S>>) -> Option<Accepted<S>> {
         let accepted = backlog.pop_front();
         self.backlog_len.store(backlog.len(), Ordering::Relaxed);
         accepted
     }
 
     /// Adds a connection to the backlog, for the first worker that has room or can make some.
-    pub(super) fn push_backlog(&self, accepted: Accepted) {
+    pub(super) fn push_backlog(&self, accepted: Accepted<S>) {
         let mut backlog = self.backlog();
         backlog.push_back(accepted);
         self.backlog_len.store(backlog.len(), Ordering::Relaxed);
@@ -124,7 +121,7 @@ impl Shared {
         self.connections.load(Ordering::Relaxed) / self.threads
     }
 
-    pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer>>> {
+    pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer<S>>>> {
         (self.layer)()
     }
 
@@ -137,8 +134,8 @@ impl Shared {
     }
 
     /// Logs how a connection ended, if this side may have caused it.
-    pub(super) fn log_failure(&self, peer: &TcpStream, config: &Config, result: &io::Result<()>) {
-        if let Some(line) = failure_line(|| peer.peer_addr().ok(), config, result) {
+    pub(super) fn log_failure(&self, peer: &S, config: &Config, result: &io::Result<()>) {
+        if let Some(line) = failure_line(|| peer.peer_addr(), config, result) {
             (self.log)(&line);
         }
     }

@@ -1,20 +1,22 @@
 //! [`Stopper`]: stops a server from another thread; and the state by which its workers notice.
 
 use std::fmt;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
-use mio::Waker;
 use slab::Slab;
+
+use super::system::Socket;
 
 /// Stops a server. It can be cloned, and may outlive the server.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<ShutdownState>);
+pub struct Stopper(Arc<ShutdownState<TcpStream>>);
 
 impl Stopper {
-    pub(super) fn new(state: &Arc<ShutdownState>) -> Stopper {
+    pub(super) fn new(state: &Arc<ShutdownState<TcpStream>>) -> Stopper {
         Stopper(Arc::clone(state))
     }
 
@@ -27,35 +29,45 @@ impl Stopper {
     /// longer grace period: the shortest one counts.
     pub fn shutdown(&self, grace: Duration) {
         self.0.close();
-        let running = |wakers: &mut Option<Vec<Arc<Waker>>>| wakers.is_some();
+        let running = |wakers: &mut Option<Vec<Waker>>| wakers.is_some();
         let waited = self
             .0
             .workers_ended
             .wait_timeout_while(self.0.wakers(), grace, running);
         drop(waited);
         self.0.abort();
-        self.0.wake();
     }
 }
 
 /// Whether and how a server is stopping.
-#[derive(Default)]
-pub(super) struct ShutdownState {
+pub(super) struct ShutdownState<S> {
     /// No more connections are accepted.
     closed: AtomicBool,
     /// The remaining connections have to be closed.
     aborted: AtomicBool,
     /// The wakers of the workers, as long as there are any.
-    wakers: Mutex<Option<Vec<Arc<Waker>>>>,
+    wakers: Mutex<Option<Vec<Waker>>>,
     /// The connections that have left their workers.
-    upgraded: Mutex<Slab<Arc<TcpStream>>>,
+    upgraded: Mutex<Slab<Arc<S>>>,
     /// Notified when all workers have ended.
     workers_ended: Condvar,
 }
 
-impl ShutdownState {
+impl<S> Default for ShutdownState<S> {
+    fn default() -> ShutdownState<S> {
+        ShutdownState {
+            closed: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            wakers: Mutex::default(),
+            upgraded: Mutex::default(),
+            workers_ended: Condvar::new(),
+        }
+    }
+}
+
+impl<S: Socket> ShutdownState<S> {
     /// Registers the workers.
-    pub(super) fn start(&self, wakers: Vec<Arc<Waker>>) {
+    pub(super) fn start(&self, wakers: Vec<Waker>) {
         *self.wakers() = Some(wakers);
         // The server may have been stopped before there was a worker to wake.
         if self.closed.load(Ordering::Relaxed) {
@@ -70,22 +82,24 @@ impl ShutdownState {
     }
 
     /// Closes the remaining connections.
-    fn abort(&self) {
+    pub(super) fn abort(&self) {
         let upgraded = self.upgraded();
         self.aborted.store(true, Ordering::Relaxed);
         for (_, socket) in upgraded.iter() {
-            let _ = socket.shutdown(Shutdown::Both);
+            socket.abort();
         }
+        drop(upgraded);
+        self.wake();
     }
 
-    pub(super) fn upgraded(&self) -> MutexGuard<'_, Slab<Arc<TcpStream>>> {
+    pub(super) fn upgraded(&self) -> MutexGuard<'_, Slab<Arc<S>>> {
         self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes all workers.
     pub(super) fn wake(&self) {
         for waker in self.wakers().iter().flatten() {
-            let _ = waker.wake();
+            waker.wake_by_ref();
         }
     }
 
@@ -103,12 +117,12 @@ impl ShutdownState {
         self.aborted.load(Ordering::Relaxed)
     }
 
-    fn wakers(&self) -> MutexGuard<'_, Option<Vec<Arc<Waker>>>> {
+    fn wakers(&self) -> MutexGuard<'_, Option<Vec<Waker>>> {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for ShutdownState {
+impl<S> fmt::Debug for ShutdownState<S> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = out.debug_struct("ShutdownState");
         out.field("closed", &self.closed).finish_non_exhaustive()

@@ -1,24 +1,20 @@
 //! [`Transport`]: a connection's non-blocking socket, with or without TLS on top. It remembers whether it is readable
 //! and writable, to save system calls.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use mio::event::Event;
 use sanserve_core::{FileSystem, FsError, Got};
 
-use crate::UpgradedStream;
-use crate::delivery;
+use super::system::{Readiness, Socket};
 use crate::hang_up::HangUp;
 use crate::layer::Layer;
-use crate::send_file::send_file;
 
 /// A socket, bare or below TLS.
-pub(super) struct Transport {
-    socket: TcpStream,
-    layer: Option<Box<dyn Layer>>,
+pub(super) struct Transport<S> {
+    socket: S,
+    layer: Option<Box<dyn Layer<S>>>,
     /// Whether the socket may be readable or writable. The poller reports only changes (it is edge-triggered).
     readable: bool,
     writable: bool,
@@ -31,10 +27,10 @@ pub(super) struct Transport {
     failure: io::Result<()>,
 }
 
-impl Transport {
+impl<S: Socket> Transport<S> {
     /// Wraps a non-blocking socket that was just accepted. Most clients have sent their request by then, so it
     /// counts as readable.
-    pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Transport {
+    pub(super) fn new(socket: S, layer: Option<Box<dyn Layer<S>>>) -> Transport<S> {
         Transport {
             socket,
             layer,
@@ -47,23 +43,23 @@ impl Transport {
         }
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(super) fn socket(&self) -> &S {
         &self.socket
     }
 
     /// Takes note of an event; returns whether the connection waited for it. An event may be wrong: while a
     /// child process is being started it has copies of all sockets, so a socket that was closed here lives on
     /// for a moment, and may report an event under a key that now belongs to another connection.
-    pub(super) fn on_event(&mut self, event: &Event) -> bool {
+    pub(super) fn on_event(&mut self, readiness: Readiness) -> bool {
         let old = self.hang_up;
-        if event.is_error() || event.is_write_closed() {
+        if readiness.reset {
             self.hang_up = Some(HangUp::Reset);
-        } else if event.is_read_closed() {
+        } else if readiness.read_closed {
             self.hang_up.get_or_insert(HangUp::Closed);
         }
         self.peer_done |= self.hang_up.is_some();
-        let read = event.is_readable() || self.peer_done;
-        let write = event.is_writable() || self.peer_done;
+        let read = readiness.readable || self.peer_done;
+        let write = readiness.writable || self.peer_done;
         let changed = (read && !self.readable) || (write && !self.writable) || self.hang_up != old;
         self.readable |= read;
         self.writable |= write;
@@ -80,7 +76,7 @@ impl Transport {
                 // The layer may have data that it has read before.
                 Some(layer) => layer.read(&self.socket, into),
                 None if !self.readable => return Got::Nothing,
-                None => (&self.socket).read(into),
+                None => self.socket.read(into),
             };
             match read {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -102,7 +98,7 @@ impl Transport {
         self.cork(false);
         let written = match &mut self.layer {
             Some(layer) => retry(|| layer.write(&self.socket, from)),
-            None => retry(|| send(&self.socket, from, more)),
+            None => retry(|| self.socket.write(from, more)),
         };
         self.writable = written.is_ok();
         self.answer(written)
@@ -122,12 +118,12 @@ impl Transport {
 
     /// Returns whether the peer has sent data that was not read yet.
     pub(super) fn has_unread(&self) -> bool {
-        rustix::io::ioctl_fionread(&self.socket).is_ok_and(|n| n > 0)
+        self.socket.has_unread()
     }
 
-    /// Returns whether files can be sent by reference.
-    pub(super) fn sends_files(&self) -> bool {
-        self.layer.is_none()
+    /// Returns whether a file can be sent by reference.
+    pub(super) fn can_send<FS: FileSystem>(&self, files: &FS, file: &mut FS::File) -> bool {
+        self.layer.is_none() && S::can_send(files, file)
     }
 
     /// Returns whether there is a reason to read: data may have arrived, or the layer has data to send.
@@ -138,7 +134,7 @@ impl Transport {
     /// Returns how the peer has hung up, if it has.
     pub(super) fn hang_up(&self) -> Option<HangUp> {
         // The event may have been meant for another socket.
-        self.hang_up.and_then(|_| HangUp::of(&self.socket))
+        self.hang_up.and_then(|_| self.socket.hang_up())
     }
 
     /// Returns whether the socket may take data.
@@ -158,7 +154,7 @@ impl Transport {
             return Got::Nothing;
         }
         self.cork(len >= SEND_CHUNK_MAX);
-        let sent = retry(|| send_file(&self.socket, files, file, at, len));
+        let sent = retry(|| self.socket.send_file(files, file, at, len));
         self.writable = sent.is_ok();
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
@@ -169,8 +165,7 @@ impl Transport {
     /// Makes the system hold back partial packets, or send them.
     fn cork(&mut self, corked: bool) {
         if mem::replace(&mut self.corked, corked) != corked {
-            #[cfg(target_os = "linux")]
-            let _ = rustix::net::sockopt::set_tcp_cork(&self.socket, corked);
+            self.socket.cork(corked);
         }
     }
 
@@ -183,25 +178,22 @@ impl Transport {
 
     /// Returns whether the peer has not acknowledged everything that was written.
     pub(super) fn has_unacknowledged(&self) -> bool {
-        delivery::is_outstanding(&self.socket)
+        self.socket.has_unacknowledged()
     }
 
     /// Tells the peer that nothing more will come.
     pub(super) fn shutdown(&mut self) {
         match &mut self.layer {
             Some(layer) => layer.shutdown(),
-            None => _ = self.socket.shutdown(Shutdown::Write),
+            None => self.socket.shutdown(),
         }
     }
 
     /// Turns the transport into a stream for another protocol, which begins with `received`. Also returns the socket.
-    pub(super) fn into_stream(
-        mut self,
-        received: Vec<u8>,
-    ) -> io::Result<(Arc<TcpStream>, UpgradedStream)> {
+    pub(super) fn into_stream(mut self, received: Vec<u8>) -> io::Result<(Arc<S>, S::Stream)> {
         self.cork(false);
         let socket = Arc::new(self.socket);
-        let stream = UpgradedStream::new(Arc::clone(&socket), self.layer, received)?;
+        let stream = S::into_stream(Arc::clone(&socket), self.layer, received)?;
         Ok((socket, stream))
     }
 
@@ -238,21 +230,6 @@ impl Transport {
             }
         }
     }
-}
-
-/// Writes, and has the system wait if more follows immediately, so that head and content of a file leave in as
-/// few packets as possible.
-#[cfg(target_os = "linux")]
-fn send(socket: &TcpStream, from: &[u8], more: bool) -> io::Result<usize> {
-    use rustix::net::SendFlags;
-    let mut flags = SendFlags::NOSIGNAL;
-    flags.set(SendFlags::MORE, more);
-    Ok(rustix::net::send(socket, from, flags)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send(mut socket: &TcpStream, from: &[u8], _: bool) -> io::Result<usize> {
-    io::Write::write(&mut socket, from)
 }
 
 /// Repeats `work` while it is interrupted.

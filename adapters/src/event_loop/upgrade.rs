@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::{Builder, Scope};
 
 use super::shared::Shared;
+use super::system::Socket;
 use crate::UpgradedStream;
 
 /// Takes over connections from the workers of a server.
@@ -15,17 +16,17 @@ pub(super) trait Upgrade<H>: Sync {
     fn begin<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
-        upgraded: Upgraded<'env, H>,
+        upgraded: Upgraded<'scope, TcpStream, H>,
     ) where
-        H: 'env;
+        H: 'scope;
 }
 
 /// A connection that has left its worker.
-pub(super) struct Upgraded<'env, H> {
+pub(super) struct Upgraded<'a, S: Socket, H> {
     pub(super) handler: H,
     // Dropped before the slot is released, so it comes first.
-    pub(super) stream: UpgradedStream,
-    pub(super) slot: UpgradedSlot<'env>,
+    pub(super) stream: S::Stream,
+    pub(super) slot: UpgradedSlot<'a, S>,
 }
 
 impl<H, U> Upgrade<H> for U
@@ -36,9 +37,9 @@ where
     fn begin<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
-        upgraded: Upgraded<'env, H>,
+        upgraded: Upgraded<'scope, TcpStream, H>,
     ) where
-        H: 'env,
+        H: 'scope,
     {
         let work = move || {
             let Upgraded {
@@ -56,20 +57,20 @@ where
 }
 
 /// An upgraded connection's place among the connections of its server; released on drop.
-pub(super) struct UpgradedSlot<'env> {
-    shared: &'env Shared,
+pub(super) struct UpgradedSlot<'a, S: Socket> {
+    shared: &'a Shared<S>,
     number: usize,
 }
 
-impl<'env> UpgradedSlot<'env> {
+impl<'a, S: Socket> UpgradedSlot<'a, S> {
     /// Keeps a connection that leaves its worker counted. Its socket is shut down when the server ends.
-    pub(super) fn new(shared: &'env Shared, socket: Arc<TcpStream>) -> UpgradedSlot<'env> {
+    pub(super) fn new(shared: &'a Shared<S>, socket: Arc<S>) -> UpgradedSlot<'a, S> {
         let number = shared.add_upgraded(socket);
         UpgradedSlot { shared, number }
     }
 }
 
-impl Drop for UpgradedSlot<'_> {
+impl<S: Socket> Drop for UpgradedSlot<'_, S> {
     fn drop(&mut self) {
         self.shared.remove_upgraded(self.number);
         self.shared.release();

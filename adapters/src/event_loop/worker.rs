@@ -5,49 +5,47 @@ mod admission;
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::{IpAddr, TcpStream};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread::Scope;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Token};
 use sanserve_core::{Config, FileSystem, Handler, Now, Phase};
 use slab::Slab;
 
-use super::completions::{HandlerWaker, Job};
+use super::completions::{CompletionQueue, HandlerWaker, Job};
 use super::driver::{Action, ConnectionDriver};
 use super::high_water::HighWater;
 use super::log_buffer::LogBuffer;
 use super::pending_call::FsContext;
-use super::poller::{COMPLETIONS, FIRST_LISTENER, Poller};
-use super::pool::Pool;
 use super::shared::Shared;
+use super::system::{Event, Source, System};
 use super::timers::Timers;
 use super::transport::Transport;
-use super::upgrade::Upgrade;
-use crate::blocking::Clock;
+use super::upgrade::Upgraded;
 use crate::eviction::EvictionOrder;
 
 /// What all workers of a server have in common.
-pub(super) struct Common<'scope, 'env, FS: FileSystem, H, M> {
-    pub(super) files: &'env FS,
+pub(super) struct Common<'a, Y: System, FS: FileSystem, H, M> {
+    pub(super) files: &'a FS,
     pub(super) config: Arc<Config>,
-    pub(super) handler: &'env M,
+    pub(super) handler: &'a M,
+    pub(super) shared: &'a Shared<Y::Socket>,
+    /// Has a thread of the pool run a job.
+    pub(super) submit: Box<dyn Fn(Job<FS::File>) + 'a>,
     /// Takes over upgraded connections, if upgrades are allowed.
-    pub(super) upgrade: Option<&'env dyn Upgrade<H>>,
-    pub(super) shared: &'env Shared,
-    pub(super) scope: &'scope Scope<'scope, 'env>,
-    pub(super) pool: Arc<Pool<'scope, 'env, Job<FS::File>>>,
+    pub(super) upgrade: Option<Box<BeginUpgrade<'a, Y::Socket, H>>>,
 }
 
+type BeginUpgrade<'a, S, H> = dyn Fn(Upgraded<'a, S, H>) + 'a;
+
 /// One thread of a server.
-pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
-    common: Common<'scope, 'env, FS, H, M>,
-    poller: Poller<FS::File>,
-    connections: Slab<Slot<FS::File, H>>,
+pub(super) struct Worker<'a, Y: System, FS: FileSystem, H, M> {
+    common: Common<'a, Y, FS, H, M>,
+    system: Y,
+    completions: Arc<CompletionQueue<FS::File>>,
+    connections: Slab<Slot<Y::Socket, FS::File, H>>,
     /// The number of connections that serve a request.
     active: usize,
     connections_peak: HighWater,
@@ -63,15 +61,16 @@ pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
     accept_at: Option<Duration>,
     /// The order in which connections are closed to make room.
     eviction_order: EvictionOrder,
-    log: LogBuffer<'env>,
-    clock: Clock,
+    log: LogBuffer<'a>,
     now: Now,
     accepted: u64,
+    /// Whether no more connections are accepted.
+    closing: bool,
 }
 
 /// A connection that is being served.
-struct Slot<F, H> {
-    driver: ConnectionDriver<F, H>,
+struct Slot<S, F, H> {
+    driver: ConnectionDriver<S, F, H>,
     /// Tells it from earlier connections with the same key.
     generation: u64,
     /// When it has to be driven.
@@ -82,16 +81,18 @@ struct Slot<F, H> {
     is_queued: bool,
 }
 
-impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
+impl<'a, Y, FS, H, M> Worker<'a, Y, FS, H, M>
 where
-    FS: FileSystem<File: Send + 'static> + Sync,
-    H: Handler + 'env,
-    M: Fn() -> H + Sync,
+    Y: System,
+    FS: FileSystem<File: Send + 'static>,
+    H: Handler,
+    M: Fn() -> H,
 {
     /// Creates a worker without connections.
-    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, poller: Poller<FS::File>) -> Self {
-        Worker {
-            poller,
+    pub(super) fn new(common: Common<'a, Y, FS, H, M>, system: Y) -> Self {
+        let mut worker = Worker {
+            completions: Arc::new(CompletionQueue::new(system.waker())),
+            system,
             connections: Slab::new(),
             active: 0,
             connections_peak: HighWater::default(),
@@ -103,79 +104,78 @@ where
             accept_at: None,
             eviction_order: EvictionOrder::default(),
             log: LogBuffer::new(common.shared.log()),
-            clock: Clock::start(),
             now: Now::default(),
             accepted: 0,
+            closing: false,
             common,
-        }
+        };
+        worker.evict_idle();
+        worker
     }
 
     /// Serves until the server is stopped and all connections are closed.
     pub(super) fn run(mut self) {
-        self.evict_idle();
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut closing = false;
-        while !(closing && self.connections.is_empty()) {
-            self.log.flush();
-            if let Err(error) = self.poller.poll.poll(&mut events, self.poll_timeout()) {
-                assert!(
-                    error.kind() == ErrorKind::Interrupted,
-                    "cannot wait: {error}"
-                );
-                continue;
-            }
-            self.now = self.clock.now();
-            for event in &events {
-                match event.token() {
-                    COMPLETIONS => self.take_completions(),
-                    Token(listener @ FIRST_LISTENER..) => {
-                        self.listener_ready(listener - FIRST_LISTENER);
-                    }
-                    Token(token) => {
-                        let (key, is_pipe) = (token / 2, token % 2 == 1);
-                        let can_continue = self.connections.get_mut(key).is_some_and(|slot| {
-                            if is_pipe {
-                                slot.driver.waits_for_process()
-                            } else {
-                                slot.driver.on_event(event)
-                            }
-                        });
-                        if can_continue {
-                            self.drive(key);
-                        }
-                    }
-                }
-            }
-            for key in mem::take(&mut self.run_queue) {
-                if let Some(slot) = self.connections.get_mut(key) {
-                    slot.is_queued = false;
-                    self.drive(key);
-                }
-            }
-            self.run_timers();
-            if self.evict_at.is_some_and(|at| at <= self.now.tick) {
-                self.evict_idle();
-            }
-            if !closing && self.common.shared.is_closed() {
-                closing = true;
-                // From now on clients are refused, or reach the next server on this address.
-                self.poller.listeners.clear();
-                self.ready_listeners.clear();
-                self.common.shared.clear_backlog();
-                self.begin_shutdown();
-            }
-            if closing && self.common.shared.is_aborted() {
-                self.connections.clear();
-            }
-            if !closing {
-                self.admit();
+        let mut events = Y::events();
+        while self.turn(&mut events) {}
+    }
+
+    /// Waits for events once, and does what they and the time require. Returns whether there is more to do, ever.
+    pub(super) fn turn(&mut self, events: &mut Y::Events) -> bool {
+        if let Err(error) = self.system.poll(events, self.poll_timeout()) {
+            assert!(
+                error.kind() == ErrorKind::Interrupted,
+                "cannot wait: {error}"
+            );
+            return true;
+        }
+        self.now = self.system.now();
+        for event in Y::iter(events) {
+            self.on_event(&event);
+        }
+        for key in mem::take(&mut self.run_queue) {
+            if let Some(slot) = self.connections.get_mut(key) {
+                slot.is_queued = false;
+                self.drive(key);
             }
         }
+        self.run_timers();
+        if self.evict_at.is_some_and(|at| at <= self.now.tick) {
+            self.evict_idle();
+        }
+        if !self.closing && self.common.shared.is_closed() {
+            self.begin_shutdown();
+        }
+        if self.closing && self.common.shared.is_aborted() {
+            self.connections.clear();
+        }
+        if !self.closing {
+            self.admit();
+        }
         self.log.flush();
+        !(self.closing && self.connections.is_empty())
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        let (key, is_pipe) = match event.source {
+            Source::Completions => return self.take_completions(),
+            Source::Listener(listener) => return self.listener_ready(listener),
+            Source::Socket(key) => (key, false),
+            Source::Pipe(key) => (key, true),
+        };
+        let can_continue = self.connections.get_mut(key).is_some_and(|slot| {
+            if is_pipe {
+                slot.driver.waits_for_process()
+            } else {
+                slot.driver.on_event(event.readiness)
+            }
+        });
+        if can_continue {
+            self.drive(key);
+        }
     }
 
     /// Returns how long to poll.
-    fn poll_timeout(&self) -> Option<Duration> {
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
         if !self.run_queue.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -192,12 +192,12 @@ where
 
     /// Takes note that a listener is ready, unless it is closed.
     fn listener_ready(&mut self, listener: usize) {
-        if listener < self.poller.listeners.len() && !self.ready_listeners.contains(&listener) {
+        if listener < self.system.listeners() && !self.ready_listeners.contains(&listener) {
             self.ready_listeners.push(listener);
         }
     }
 
-    fn open(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
+    fn open(&mut self, socket: Y::Socket, address: Option<IpAddr>) -> io::Result<()> {
         let transport = Transport::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
         self.accepted += 1;
@@ -211,16 +211,10 @@ where
         self.connections_peak.record(self.connections.len());
         self.drive(key);
         // A client that sends its request immediately and then closes never has to be polled.
-        if let Some(slot) = self.connections.get(key) {
-            let socket = slot.driver.socket().as_raw_fd();
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            let (registry, token) = (self.poller.poll.registry(), Token(2 * key));
-            if registry
-                .register(&mut SourceFd(&socket), token, interest)
-                .is_err()
-            {
-                self.close(key);
-            }
+        if let Some(slot) = self.connections.get(key)
+            && self.system.register(slot.driver.socket(), key).is_err()
+        {
+            self.close(key);
         }
         Ok(())
     }
@@ -230,21 +224,13 @@ where
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
-        let (common, completions, registry) = (
-            &self.common,
-            &self.poller.completions,
-            self.poller.poll.registry(),
-        );
+        let (common, completions, system) = (&self.common, &self.completions, &self.system);
         let generation = slot.generation;
         let submit = |request, wanted| {
             let job = Job::new(request, wanted, (key, generation), Arc::clone(completions));
-            common.pool.submit(job);
+            (common.submit)(job);
         };
-        let listen = |pipe: BorrowedFd<'_>| {
-            // A pipe that cannot be registered is checked from time to time.
-            let mut source = SourceFd(&pipe.as_raw_fd());
-            let _ = registry.register(&mut source, Token(2 * key + 1), Interest::READABLE);
-        };
+        let listen = |pipe: BorrowedFd<'_>| system.register_pipe(pipe, key);
         let waker = || HandlerWaker::new((key, generation), Arc::clone(completions));
         let context = FsContext {
             files: common.files,
@@ -294,16 +280,10 @@ where
         let slot = self.connections.remove(key);
         self.eviction_order.remove(key);
         self.active -= usize::from(slot.driver.is_active());
-        let socket = slot.driver.socket().as_raw_fd();
-        // It is not registered if the first request upgraded it.
-        let _ = self
-            .poller
-            .poll
-            .registry()
-            .deregister(&mut SourceFd(&socket));
-        let (shared, scope) = (self.common.shared, self.common.scope);
-        match (slot.driver.into_upgraded(shared), self.common.upgrade) {
-            (Some(upgraded), Some(upgrade)) => upgrade.begin(scope, upgraded),
+        self.system.deregister(slot.driver.socket());
+        let shared = self.common.shared;
+        match (slot.driver.into_upgraded(shared), &self.common.upgrade) {
+            (Some(upgraded), Some(upgrade)) => upgrade(upgraded),
             _ => shared.release(),
         }
     }
@@ -346,7 +326,7 @@ where
 
     /// Passes the completions of the pool to their connections.
     fn take_completions(&mut self) {
-        let completions = self.poller.completions.take();
+        let completions = self.completions.take();
         for ((key, generation), completion) in completions {
             let slot = self.connections.get_mut(key);
             // A connection that has closed in the meantime is skipped.
@@ -357,8 +337,13 @@ where
         }
     }
 
-    /// Makes the current reply of each connection its last one.
+    /// Stops accepting connections, and makes the current reply of each connection its last one.
     fn begin_shutdown(&mut self) {
+        self.closing = true;
+        // From now on clients are refused, or reach the next server on this address.
+        self.system.close_listeners();
+        self.ready_listeners.clear();
+        self.common.shared.clear_backlog();
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.connections[key].driver.finish();
@@ -367,6 +352,5 @@ where
     }
 }
 
-const EVENTS_MAX: usize = 1024;
 /// Time between activity and eviction, and between two evictions.
 const EVICT_INTERVAL: Duration = Duration::from_secs(1);

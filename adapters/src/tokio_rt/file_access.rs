@@ -89,7 +89,9 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
             },
             got => got,
         };
-        OpenSlot::hold(system_file::check_sendable(&*self.0, got, sends_files))
+        OpenSlot::hold(system_file::check_sendable(got, |file| {
+            sends_files && system_file::is_sendable(&*self.0, file)
+        }))
     }
 
     async fn fill(&self, slot: &mut Self::Handle, at: u64, into: &mut [u8]) -> Got<Self::Handle> {

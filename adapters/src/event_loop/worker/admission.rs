@@ -11,14 +11,15 @@ use rustix::io::Errno;
 use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
-use crate::event_loop::shared::Accepted;
+use crate::event_loop::system::{Accepted, System};
 use crate::server::ACCEPT_BACKOFF;
 
-impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
+impl<Y, FS, H, M> Worker<'_, Y, FS, H, M>
 where
-    FS: FileSystem<File: Send + 'static> + Sync,
-    H: Handler + 'env,
-    M: Fn() -> H + Sync,
+    Y: System,
+    FS: FileSystem<File: Send + 'static>,
+    H: Handler,
+    M: Fn() -> H,
 {
     /// Accepts connections as long as there is room, or room can be made.
     pub(super) fn admit(&mut self) {
@@ -64,13 +65,16 @@ where
 
     /// Accepts a connection, if one is waiting, or returns when to try again. A worker with more than its share
     /// briefly leaves connections to the other workers, which were woken as well.
-    fn accept(&mut self, yield_until: &mut Option<Duration>) -> Result<Option<Accepted>, Duration> {
+    fn accept(
+        &mut self,
+        yield_until: &mut Option<Duration>,
+    ) -> Result<Option<Accepted<Y::Socket>>, Duration> {
         let now = self.now.tick;
         while let Some(&listener) = self.ready_listeners.last() {
             if self.connections.len() > self.common.shared.fair_share() + REBALANCE_SLACK {
                 wait_once(yield_until, now)?;
             }
-            match self.poller.listeners[listener].accept() {
+            match self.system.accept(listener) {
                 Ok(accepted) => return Ok(Some(accepted)),
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
@@ -107,7 +111,7 @@ where
         Continue(())
     }
 
-    fn admit_one(&mut self, (socket, address): Accepted) {
+    fn admit_one(&mut self, (socket, address): Accepted<Y::Socket>) {
         if self.open(socket, address).is_err() {
             self.common.shared.release();
         }
