@@ -1,4 +1,4 @@
-//! The cases for ports behind a host: a program that parses HTTP itself and passes on method, target, fields and
+//! Runs the cases on ports behind a host: a program that parses HTTP itself and passes on method, target, fields and
 //! content, such as `wasi:http`, a browser or axum.
 //!
 //! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets a
@@ -166,7 +166,7 @@ fn convert(
         log: hosted_log(&divergence.log, &requests),
         ..divergence.clone()
     });
-    // Without what is the host's, there may be no difference.
+    // Without the parts that the host decides, there may be no difference.
     let divergence = divergence
         .filter(|divergence| divergence.reply != hosted.reply || divergence.log != hosted.log);
     Ok((requests, hosted, divergence))

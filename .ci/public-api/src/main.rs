@@ -1,8 +1,9 @@
 //! Checks and renews the lists of the public API: `public-api.txt`, beside the `Cargo.toml` of each published library,
 //! has one public item per line.
 //!
-//! `check` fails if a list is out of date and prints what changed; `renew` writes the lists. All features are documented, for the
-//! target that it runs on. Derived and automatic implementations are left out; `make semver` finds a lost one.
+//! `check` fails if a list is out of date and prints what changed; `renew` writes the lists. They have the items of all
+//! features, on the target where this runs. Derived and automatic implementations are left out; `make semver` finds one
+//! that was lost.
 
 use std::env;
 use std::error::Error;
@@ -20,7 +21,7 @@ const LIBRARIES: [(&str, &str); 4] = [
     ("sanserve-conformance", "conformance"),
 ];
 
-/// The compiler whose rustdoc makes the lists: another one formats some items differently.
+/// The compiler whose rustdoc produces the lists: another one formats some items differently.
 const TOOLCHAIN: &str = "1.95.0";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {

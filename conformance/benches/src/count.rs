@@ -1,4 +1,4 @@
-//! [`costs`]: the instructions and the time of each piece of work.
+//! [`costs`]: measures the instructions and the time of each piece of work.
 
 use std::env;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Serves the same request with h11, Python's engine without I/O, if it is installed.
+//! Measures h11, Python's engine without I/O, with the same request, if it is installed.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,16 +1,19 @@
-//! Measures the cost of the engine. Each piece of work is run under callgrind, a number of times and twice that number: the
-//! difference gives the instructions for one, which do not depend on the load of the machine. The time for one, which does,
-//! is measured as well.
+//! Measures the cost of the engine: the instructions and the time of each piece of work. Also starts the check of the
+//! amplification budget.
+//!
+//! Each piece of work is run under callgrind, a number of times and twice that number: the difference gives the
+//! instructions for one. They do not depend on the load of the machine; the time does.
 //!
 //! `make bench` shows a table and writes it as JSON. `make bench-check` compares the counts with those in
 //! `counts.txt`, and fails if one is more than three per cent above. `make bench-renew` writes that file.
 //!
 //! # What a count depends on
 //!
-//! On the compiler, which is named in `counts.txt`: counts of another one are not compared. On the locked packages and the C
-//! library, whose `memcpy` and `malloc` are a tenth of it. Not on the machine: valgrind shows every program the same
-//! processor if the real one has AVX2, so that code that detects its features always selects the same branch. No hash has
-//! a random seed, and the environment is cleared, because it moves the stack.
+//! A count depends on the compiler, which is named in `counts.txt`: counts of another one are not compared. It also
+//! depends on the locked packages and the C library, whose `memcpy` and `malloc` are a tenth of it. It does not depend
+//! on the machine: valgrind shows every program the same processor if the real one has AVX2, so that code that detects
+//! its features always selects the same branch. No hash has a random seed, and the environment is cleared, because it
+//! moves the stack.
 
 mod amplification;
 mod count;
@@ -28,8 +31,8 @@ use work::{BROWSER, CURL, WORK};
 /// The allowed increase in per cent.
 const TOLERANCE: u64 = 3;
 
-/// A difference of up to this many instructions is allowed whatever the percentage: the compiler's inlining of a function that
-/// takes 300 of them depends on what else is in the program.
+/// A difference of up to this many instructions is allowed whatever the percentage: whether the compiler inlines a
+/// function that takes 300 of them depends on what else is in the program.
 const SLACK: u64 = 24;
 
 /// The file with the expected counts.

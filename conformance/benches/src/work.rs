@@ -1,4 +1,5 @@
-//! The pieces of work that are measured. Each has a function that does it a given number of times.
+//! [`WORK`]: the pieces of work that are measured, such as serving a request of curl or parsing a head. Each has a
+//! function that does it a given number of times.
 
 use std::hint::black_box;
 use std::sync::Arc;

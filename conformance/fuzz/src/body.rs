@@ -1,6 +1,6 @@
-//! Chunked content: the parser agrees with the grammar of RFC 9112 §7.1, which is written here as regular expressions,
-//! and its result does not depend on how the content is divided. The crate chunked_transfer decodes accepted content to
-//! the same bytes.
+//! The fuzz target for chunked content. Checks that the parser agrees with the grammar of RFC 9112 §7.1, which is
+//! written here as regular expressions, that its result does not depend on how the content is divided, and that the
+//! crate chunked_transfer decodes accepted content to the same bytes.
 
 use std::io::Read;
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! A whole connection: it ends, and the reply and the log do not depend on the sizes of reads and writes.
+//! The fuzz target for a whole connection. Checks that it ends, and that the reply and the log do not depend on the
+//! sizes of reads and writes.
 //!
 //! The first byte of the input selects the server, and the second is the number of following bytes that are sizes; the
 //! rest is sent by the peer. No server replies while it reads: how much it sends before it detects invalid content

@@ -1,5 +1,7 @@
-//! Dates: formatted dates, in each of the three formats of RFC 9110 §5.6.7, are parsed back by sanserve and by httpdate.
-//! Dates that both accept are parsed as the same. httpdate does not check all separators, but checks the weekday.
+//! The fuzz target for dates. Checks that formatted dates, in each of the three formats of RFC 9110 §5.6.7, are parsed
+//! back by sanserve and by httpdate, and that a date that both accept is the same time for both.
+//!
+//! Not every date is accepted by both: httpdate does not check all separators, but checks the weekday.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,5 +1,5 @@
-//! An upload form: the stored files and the reply do not depend on how it is divided. The files are in the target directory
-//! under valid names, and their content is part of the form.
+//! The fuzz target for upload forms. Checks that the stored files and the reply do not depend on how a form is divided,
+//! that the files are in the target directory under valid names, and that their content is part of the form.
 //!
 //! The first byte of the input is the length of the pieces.
 

@@ -1,4 +1,5 @@
-//! Request heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them.
+//! The fuzz target for request heads. Checks that they are parsed the same whether they arrive whole or byte by byte,
+//! that httparse parses them alike, and that an accepted head can be encoded and is parsed back as the same.
 //!
 //! If httparse accepts a whole head, so does sanserve, with the same method, target and fields; [`may_refuse`] has the
 //! exceptions, which are intended. If httparse rejects a field, so does sanserve. Ambiguous heads are rejected. Like
@@ -151,7 +152,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         b"G\xc3\xa9T /\xff HTTP/1.1\r\nX: \xff\x80\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\r\n\n",
     ]));
-    // Found: too long and badly ended at once, which was one or the other depending on the pieces.
+    // Found by the fuzzer: both too long and badly ended. Which error was reported depended on the pieces.
     seeds.push(
         [
             b"GET / HTTP/1.1\r\nX: ",

@@ -1,8 +1,8 @@
 //! The fuzz targets: properties of the engine that must hold for every input.
 //!
 //! Each module is a target: `check` takes any bytes and panics if a property is violated, and `seeds` returns the first
-//! inputs, including all that the fuzzer has found. The modules do not depend on a fuzzer: libFuzzer runs them through
-//! `targets/` (`make fuzz`), and a test of the conformance package checks all seeds.
+//! inputs, including those with which the fuzzer has found faults. The modules do not depend on a fuzzer: libFuzzer
+//! runs them through `targets/` (`make fuzz`), and a test of the conformance package checks all seeds.
 
 pub mod body;
 pub mod connection;

@@ -1,5 +1,6 @@
-//! Paths: for any target, the path is below the root, and the same as with the rule of CPython's `translate_path`, which is
-//! written here with a stack of segments. Every percent-encoded name is decoded to the same name.
+//! The fuzz target for paths. Checks that the path of any target is below the root and follows the rule of CPython's
+//! `translate_path`, which is written here with a stack of segments, and that every percent-encoded name is decoded to
+//! the same name.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use sanserve_core::{Path, percent_decode};

@@ -1,5 +1,5 @@
-//! Ranges: the selected bytes are those of a direct implementation of RFC 9110 §14.1.2, which marks each byte. There are
-//! never too many parts, and no byte is in two of them.
+//! The fuzz target for ranges. Checks that the selected bytes are those of a direct implementation of RFC 9110 §14.1.2,
+//! which marks each byte, that there are never too many parts, and that no byte is in two of them.
 //!
 //! The first byte of the input is the length of the file, the rest is the field.
 

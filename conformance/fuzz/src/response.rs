@@ -1,5 +1,5 @@
-//! Response heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them. An accepted
-//! head can be encoded, and is parsed back as the same.
+//! The fuzz target for response heads. Checks that they are parsed the same whether they arrive whole or byte by byte,
+//! that httparse parses them alike, and that an accepted head can be encoded and is parsed back as the same.
 //!
 //! If httparse accepts a whole head, so does sanserve, with the same status, reason and fields; [`may_refuse`] has the
 //! exceptions, which are intended. If httparse rejects a field, so does sanserve.

@@ -1,8 +1,9 @@
-//! The expected replies of a case in the form for hosts, and whether a reply would be the host's own.
+//! Converts the expected replies of a case to the form for hosts (see `host`). Fails if a host would send one of them
+//! itself.
 
 use crate::text::Token;
 
-/// The statuses that hosts send themselves, and the subject of the cases.
+/// The statuses that hosts send themselves, and what such cases are about.
 const HOST_STATUSES: [(u16, &str); 6] = [
     (400, "the syntax"),
     (408, "the time that a head takes"),

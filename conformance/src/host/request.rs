@@ -1,10 +1,10 @@
-//! Parses a [`Request`] from the bytes of a case. Fails unless every host would pass it on. No code is shared with the
-//! engine under test.
+//! Converts a request in the bytes of a case to the [`Request`] that a host (see `host`) passes on: without connection
+//! fields and chunks. Fails if some host might not pass it on. No code is shared with the engine under test.
 
 use super::Request;
 
 impl Request {
-    /// Takes the next request from `sent`. Fails with the reason if one of the hosts might not pass it on.
+    /// Takes the next request from `sent`. Fails with the reason if some host might not pass it on.
     pub(super) fn parse(sent: &mut &[u8]) -> Result<Self, &'static str> {
         let mut slots = [httparse::EMPTY_HEADER; 512];
         let mut request = httparse::Request::new(&mut slots);
@@ -98,7 +98,7 @@ fn path_and_query(method: &str, raw: &str) -> Option<String> {
     (path.bytes().all(allowed) && encoded).then(|| format!("{slash}{path}"))
 }
 
-/// Returns the host to add if the field may be missing and is. Fails if the host is invalid.
+/// Returns the `Host` to add to an HTTP/1.0 request that has none. Fails if the host is invalid.
 fn missing_host(
     fields: &[(String, Vec<u8>)],
     raw_target: &str,
