@@ -30,7 +30,7 @@ impl Client {
 
     /// Connects to a listening server. A read fails after 20 seconds without data.
     ///
-    /// On Unix the socket has a small receive buffer and the segments of an Ethernet, so that the buffers between server
+    /// On Unix the socket has a small receive buffer and Ethernet-sized segments, so that the buffers between server
     /// and client hold much less than a large reply, as they do in a network. A local connection would otherwise
     /// buffer megabytes, and no write would ever be partial.
     ///
@@ -64,7 +64,7 @@ impl Client {
             thread::spawn(move || {
                 let bytes = read_to_end(read, &pace);
                 server_closed.store(true, Ordering::Relaxed);
-                // Nobody receives it after the time limit.
+                // After the time limit the receiver is gone.
                 let _ = result.send(bytes);
             })
         };
@@ -190,6 +190,6 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(20);
 #[cfg(unix)]
 const RECEIVE_BUFFER: usize = 16 * 1024;
 
-/// The largest segment that a server sends to a client, in bytes: that of an Ethernet.
+/// The largest segment that a server sends to a client, in bytes: as large as Ethernet allows.
 #[cfg(unix)]
 const SEGMENT: u32 = 1460;

@@ -1,4 +1,4 @@
-//! The format of dates in replies and in the log.
+//! Checks the format of dates in replies and in the log.
 //!
 //! Only the format is checked here. The patterns of the cases have the modification times of the site; the current
 //! time is a wildcard there.

@@ -1,4 +1,4 @@
-//! The first difference between expected and received bytes, escaped for a report.
+//! [`Difference`]: describes where the received bytes first differ from the expected ones, escaped for a report.
 
 use crate::text::{self, Token};
 use std::fmt;

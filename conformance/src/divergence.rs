@@ -1,6 +1,7 @@
-//! Divergences: where sanserve deliberately replies differently from CPython, each with its reason.
+//! Divergences: where sanserve deliberately replies differently from CPython, each with its reason; parsed from
+//! `cases/divergences.txt`.
 //!
-//! An entry of `cases/divergences.txt` names a recorded case and has the whole reply:
+//! An entry names a recorded case and has the whole reply:
 //!
 //! ```text
 //! case     NAME             a recorded case

@@ -1,6 +1,6 @@
-//! Fakes of the site's CGI scripts, for ports that cannot run processes.
+//! [`run_script`]: runs fakes of the site's CGI scripts, for ports that cannot run processes.
 //!
-//! Each does the same as the shell script of that name in `cases/site.txt`.
+//! Each fake does the same as the shell script of that name in `cases/site.txt`.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};

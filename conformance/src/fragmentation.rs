@@ -1,4 +1,4 @@
-//! [`Fragmentation`]: how bytes are divided into reads and writes.
+//! [`Fragmentation`]: divides the bytes of a case into reads and writes: whole, one by one, or at random.
 //!
 //! Many bugs of a protocol engine appear only where one read ends and the next begins. So every case is run with
 //! several fragmentations and must have the same result. At least the client's bytes are divided; where it is

@@ -1,4 +1,4 @@
-//! Handlers that are used only in cases; sanserve-core does not have them.
+//! Handlers that only the cases use, such as [`Echo`], and the passwords of the cases. `setup` creates the handlers.
 
 use alloc::vec::Vec;
 
@@ -76,8 +76,8 @@ impl Handler for Target {
     }
 }
 
-/// Wakes itself before it waits to be woken. A port that loses this wake never resumes it, and it replies 504 after ten
-/// seconds.
+/// Wakes itself before it waits to be woken. If a port loses this wake, the wait times out after ten seconds and the
+/// reply is 504.
 #[cfg(feature = "std")]
 pub(crate) struct Wakes;
 

@@ -37,7 +37,8 @@
 //! - [`servers`] connects to servers that listen;
 //! - [`pipes`] runs a loop that serves one connection over any transport;
 //! - [`clients`] takes anything else that a client can connect to;
-//! - [`run`] takes a function that answers a case in any way.
+//! - [`run`] takes a function that answers a case in any way;
+//! - [`hosts`] takes a function that answers a request, for a port behind a program that parses HTTP itself.
 //!
 //! [`run_except`] leaves out cases that do not apply, such as uploads if your port stores no files.
 //!

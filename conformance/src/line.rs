@@ -1,4 +1,4 @@
-//! The lines of a data file: a keyword, spaces, and the rest; with the position for panic messages.
+//! [`Line`]: a line of a data file, divided into a keyword and the rest, which it parses as bytes, text or a pattern.
 //!
 //! The keywords are interpreted by the parsers of cases, divergences and the site. The data files are part of the
 //! package or of a test, so an invalid line panics.

@@ -1,4 +1,4 @@
-//! The oracle: whether the observed reply and log are the expected ones.
+//! The oracle: checks that the observed reply and log are the expected ones.
 //!
 //! Reply and log must match, dates must be valid, and if the case has a divergence, CPython's reply must not match as
 //! well. [`Suite`](crate::Suite) runs the cases, and [`report`](crate::report) shows the problems.

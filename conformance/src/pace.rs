@@ -1,7 +1,8 @@
-//! [`Pace`]: when the client of a case sends and reads.
+//! [`Pace`]: the timing of a case: when its client sends and reads, how long the conversation may take, and whether a
+//! second client is connected meanwhile.
 //!
-//! Most cases send at once and read everything immediately, so that a port without deadlines, or one that never meets a
-//! full buffer, passes them. The cases of `time.case` have a pace.
+//! Most cases send at once and read everything immediately, so a port can pass them without deadlines and without ever
+//! filling a buffer. The cases of `time.case` have a pace.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! [`Pattern`]: an expected reply, with wildcards for bytes that differ from run to run.
+//! [`Pattern`]: compares a reply with the expected one, which has wildcards for bytes that differ from run to run.
 //!
 //! A wildcard matches one or more bytes other than CR and LF. Because it cannot match a line end, matching never
 //! backtracks beyond the current line, and so takes linear time.

@@ -1,4 +1,5 @@
-//! [`PipeEnd`]: the server's end of a pipe in memory, for loops that work over any transport.
+//! [`pipes`]: runs the cases on a loop that serves one connection over any transport, here a pipe in memory, of which
+//! the loop gets the server's end, [`PipeEnd`].
 //!
 //! The reads and writes of the server are divided as the fragmentation says, like the writes of the client. With the
 //! feature `embedded-io` it also implements the traits of that crate, see `embedded`.

@@ -1,4 +1,4 @@
-//! [`Report`]: the result of a run, formatted for people.
+//! [`Report`]: collects the failures of a run, and formats the result for people.
 
 use crate::fragmentation::{FRAGMENTATIONS, Fragmentation};
 use crate::oracle::Problem;

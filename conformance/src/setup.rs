@@ -1,4 +1,4 @@
-//! [`Setup`]: the handler and settings of the server for a case.
+//! [`Setup`]: creates the handler and the configuration of the server for a case, from their names in the case.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -1,4 +1,4 @@
-//! Replies that many cases share, for the keywords `error`, `error-page`, `listing` and others.
+//! Builds the expected replies that many cases share, for the keywords `error`, `error-page`, `listing` and others.
 //!
 //! CPython's error page is as it was recorded. No code is shared with the engine under test.
 

@@ -1,7 +1,7 @@
 //! [`Site`]: the tree of files that is served in every case, as data.
 //!
-//! It is the tree that CPython served when it was recorded. `cases/site.txt` has one entry a line, a folder before its
-//! entries:
+//! It is the tree that CPython served when its replies were recorded. `site/read.rs` parses `cases/site.txt`, which has
+//! one entry a line, a folder before its entries:
 //!
 //! ```text
 //! file     MODE SECONDS PATH BODY      octal mode; modification time, such as 1577836800.75

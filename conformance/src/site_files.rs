@@ -1,4 +1,5 @@
-//! The site as a [`FileSystem`] whose scripts are [faked](run_script), for ports without a disk.
+//! Serves the site from memory, for ports without a disk: implements [`FileSystem`] for [`Site`], with
+//! [faked](run_script) scripts.
 
 use alloc::boxed::Box;
 use alloc::format;

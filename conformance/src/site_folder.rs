@@ -1,4 +1,4 @@
-//! [`SiteFolder`]: a site on a disk.
+//! [`SiteFolder`]: writes a site to a folder on a disk, for servers that serve files from there.
 //!
 //! Only on Unix, because the site has names that are not UTF-8, symbolic links and times before 1970.
 

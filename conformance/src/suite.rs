@@ -1,4 +1,4 @@
-//! [`Suite`]: cases and divergences, and the loop that runs them.
+//! [`Suite`]: selects cases, runs them with every fragmentation, and reports errors in the cases themselves.
 
 use crate::case::{self, Case};
 use crate::divergence::{self, Divergence};

@@ -1,4 +1,4 @@
-//! The notation for bytes in the data files.
+//! The notation for bytes in the data files: parses and formats it.
 //!
 //! All characters stand for themselves, except for the escapes `\r`, `\n`, `\t`, `\\`, `\*`, `\xNN` (one byte), and
 //! `\{X*N}`, which is N times X in the same notation. A bare `*` is a wildcard in a reply ([`tokens`]) and a star

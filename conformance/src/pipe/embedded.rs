@@ -1,4 +1,4 @@
-//! The traits of embedded-io and embedded-io-async for [`PipeEnd`]. Feature `embedded-io`.
+//! Implements the traits of embedded-io and embedded-io-async for [`PipeEnd`]. Feature `embedded-io`.
 
 use std::future::poll_fn;
 use std::io;

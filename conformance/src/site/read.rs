@@ -1,4 +1,4 @@
-//! The parser of a [`Site`], for `cases/site.txt` and files like it.
+//! Parses a [`Site`] from `cases/site.txt` or a file like it.
 
 use std::borrow::Cow;
 

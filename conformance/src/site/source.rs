@@ -1,4 +1,4 @@
-//! A [`Site`] as Rust source, for the build scripts of ports without a disk.
+//! Writes a [`Site`] as a Rust expression, for the build scripts of ports without a disk.
 
 use std::fmt::Write;
 
