@@ -25,7 +25,7 @@
 //!         });
 //!         Ok(address)
 //!     };
-//!     let excludes = |case: &Case| case.portable_names().then_some("names of Windows");
+//!     let excludes = |case: &Case| case.portable_names().then_some("names that Windows forbids");
 //!     // Panics once, at the end, with a report of all failures.
 //!     run_except("mine", excludes, servers(start, Client::connect));
 //! }

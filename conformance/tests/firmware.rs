@@ -96,7 +96,7 @@ fn conform(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
     let excludes = |case: &Case| match case {
         _ if case.is_timed() => Some("when the client sends and reads"),
         _ if case.stores => Some("files that are stored"),
-        _ if case.portable_names() => Some("names of Windows"),
+        _ if case.portable_names() => Some("names that Windows forbids"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
     };

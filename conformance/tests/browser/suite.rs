@@ -91,7 +91,7 @@ fn latin1(bytes: &[u8]) -> String {
 fn excludes(case: &Case) -> Option<&'static str> {
     match case {
         _ if case.stores => Some("files that are stored"),
-        _ if case.portable_names() => Some("names of Windows"),
+        _ if case.portable_names() => Some("names that Windows forbids"),
         _ => None,
     }
 }
