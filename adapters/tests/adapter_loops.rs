@@ -1,4 +1,4 @@
-//! Counts the lines of the `match` in each adapter's loop, and compares them with the table in `docs/porting.md`.
+//! Tests that the table in `docs/porting.md` has the right length of each adapter's loop: the lines of its `match`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Directories as tar and zip archives: as other tools read them, whole and in ranges, and what they leave out.
+//! Tests the tar and zip archives of a `Disk`: how other tools read them, whole and in ranges, what they leave out,
+//! their versions and limits, and that a change during the download aborts them.
 #![cfg(unix)]
 
 #[path = "../../conformance/tests/tools/mod.rs"]
@@ -300,7 +301,7 @@ fn times_before_1970_and_after_2038_are_unpacked_correctly() {
 }
 
 /// Modification times in seconds since 1970: before 1970, those of reproducible builds, on both sides of 2^31, and before
-/// 2^32. Later times are a day off in unzip, which takes 2100 for a leap year.
+/// 2^32. Later times are a day off in unzip, which treats 2100 as a leap year.
 const TIMES: [i64; 8] = [
     -17_280_000,
     -1,
@@ -312,7 +313,7 @@ const TIMES: [i64; 8] = [
     (1 << 32) - 1,
 ];
 
-/// A file below the depth at which the system can open files is an error, and not left out silently.
+/// A file that lies too deep for the system to open it is an error; it is not left out silently.
 #[test]
 fn a_tree_that_is_too_deep_is_refused() {
     let root = TempDir::new().unwrap();

@@ -1,4 +1,5 @@
-//! An asynchronous file system on a runtime with one thread.
+//! Tests an [`AsyncFileSystem`] on a runtime with one thread: files, errors and uploads come from its futures, and none
+//! of these delays another connection or the shutdown.
 #![cfg(feature = "tokio")]
 
 use std::net::SocketAddr;
@@ -43,7 +44,7 @@ impl AsyncFileSystem for Store {
             _ => return Err(FsError::NotFound),
         };
         let meta = Meta::new(file.len() as u64);
-        // It is read nevertheless.
+        // The server has no descriptor to send, so it reads the file all the same.
         let sendable = true;
         Ok(Opened::File {
             file,

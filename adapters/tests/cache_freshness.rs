@@ -1,5 +1,5 @@
-//! The caches of `Disk`: small files are cached in memory, large files are kept open, and listings are cached until
-//! something changes. The first request after a change always sees it.
+//! Tests the caches of `Disk` (small files in memory, large files kept open, listings): the first request after a
+//! change sees it, what was moved out of the root is refused, and few things are cached, only briefly.
 #![cfg(target_os = "linux")]
 
 mod client;
@@ -34,8 +34,8 @@ fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {
     Ok((bytes, file.is_cached()))
 }
 
-/// Waits until a file has been unchanged for long enough to be cached, and has it cached.
-fn have_cached(disk: &Disk, folder: &Path, name: &str) {
+/// Waits until a file has been unchanged for long enough to be cached, then requests it, and asserts that it is cached.
+fn wait_until_cached(disk: &Disk, folder: &Path, name: &str) {
     let changed = fs::metadata(folder.join(&name[1..])).unwrap().ctime();
     while SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -85,7 +85,7 @@ fn check_changes(padding: usize) {
                 let _ = get(&disk, "/a");
             }
         });
-        have_cached(&disk, folder.path(), "/a");
+        wait_until_cached(&disk, folder.path(), "/a");
         // Rewritten, to the same length.
         fs::write(&a, padded("again")).unwrap();
         assert_content(&padded("again"));
@@ -94,7 +94,7 @@ fn check_changes(padding: usize) {
             fs::write(&a, padded(&format!("{n:05}"))).unwrap();
             assert_content(&padded(&format!("{n:05}")));
         });
-        have_cached(&disk, folder.path(), "/a");
+        wait_until_cached(&disk, folder.path(), "/a");
         File::options()
             .write(true)
             .open(&a)
@@ -102,8 +102,8 @@ fn check_changes(padding: usize) {
             .set_len(2)
             .unwrap();
         assert_content("00");
-        have_cached(&disk, folder.path(), "/a");
-        have_cached(&disk, folder.path(), "/b");
+        wait_until_cached(&disk, folder.path(), "/a");
+        wait_until_cached(&disk, folder.path(), "/b");
         // Replaced by another file with the same time.
         let modified = fs::metadata(&a).unwrap().modified().unwrap();
         let times = FileTimes::new().set_modified(modified);
@@ -116,14 +116,14 @@ fn check_changes(padding: usize) {
         fs::rename(&b, &a).unwrap();
         assert_content(&padded("other"));
     });
-    have_cached(&disk, folder.path(), "/a");
+    wait_until_cached(&disk, folder.path(), "/a");
     let before = fs::metadata(&a).unwrap().permissions().mode();
     fs::set_permissions(&a, fs::Permissions::from_mode(before | 0o111)).unwrap();
     let Ok(Opened::File { meta, .. }) = disk.open(&Name::parse("/a").unwrap()) else {
         panic!("the file still exists");
     };
     assert!(meta.executable);
-    have_cached(&disk, folder.path(), "/a");
+    wait_until_cached(&disk, folder.path(), "/a");
     fs::remove_file(&a).unwrap();
     assert_eq!(get(&disk, "/a").unwrap_err(), FsError::NotFound);
 }
@@ -136,11 +136,11 @@ fn a_path_that_now_leads_out_of_the_root_is_refused() {
     fs::write(inside.join("a"), "inside").unwrap();
     fs::write(outside.path().join("a"), "secret").unwrap();
     let disk = Disk::open(folder.path()).unwrap();
-    have_cached(&disk, folder.path(), "/sub/a");
+    wait_until_cached(&disk, folder.path(), "/sub/a");
     fs::rename(&inside, folder.path().join("moved")).unwrap();
     symlink(outside.path(), &inside).unwrap();
     assert_eq!(get(&disk, "/sub/a").unwrap_err(), FsError::OutsideRoot);
-    have_cached(&disk, folder.path(), "/moved/a");
+    wait_until_cached(&disk, folder.path(), "/moved/a");
 }
 
 /// Moves a directory out of the root, and replaces it by a link to its new place.
@@ -164,7 +164,7 @@ fn a_link_to_a_file_moved_out_of_the_root_is_refused() {
     });
 }
 
-/// Moves a directory out of the root which contains a file of this length.
+/// Moves a directory that contains a file of this length out of the root.
 fn check_moved_out(moved: &str, len: usize) {
     let parent = tempfile::tempdir().unwrap();
     let root = parent.path().join("root");
@@ -172,20 +172,20 @@ fn check_moved_out(moved: &str, len: usize) {
     fs::write(root.join("a/b/c/file"), vec![b'x'; len]).unwrap();
     let disk = Disk::open(&root).unwrap();
     disk.evict_idle();
-    have_cached(&disk, &root, "/a/b/c/file");
+    wait_until_cached(&disk, &root, "/a/b/c/file");
     move_out(parent.path(), moved);
     let case = format!("{moved}, {len} bytes");
     for _ in 0..3 {
         let got = get(&disk, "/a/b/c/file").map(drop);
         assert_eq!(got, Err(FsError::OutsideRoot), "{case}");
     }
-    // Moved back, and then out again behind a link within the root.
+    // Moved back, and then out again, while the path to it has a link within the root.
     fs::remove_file(root.join(moved)).unwrap();
     fs::rename(parent.path().join("out"), root.join(moved)).unwrap();
-    have_cached(&disk, &root, "/a/b/c/file");
+    wait_until_cached(&disk, &root, "/a/b/c/file");
     fs::rename(root.join("a"), root.join("real")).unwrap();
     symlink("real", root.join("a")).unwrap();
-    have_cached(&disk, &root, "/a/b/c/file");
+    wait_until_cached(&disk, &root, "/a/b/c/file");
     fs::rename(root.join("real"), parent.path().join("out")).unwrap();
     symlink("../out", root.join("real")).unwrap();
     let got = get(&disk, "/a/b/c/file").map(drop);
@@ -203,7 +203,7 @@ fn more_directories_than_can_be_watched_are_served_safely() {
         fs::write(file, "inside").unwrap();
     }
     let disk = Disk::open(&root).unwrap();
-    have_cached(&disk, &root, names.last().unwrap());
+    wait_until_cached(&disk, &root, names.last().unwrap());
     for name in &names {
         get(&disk, name).unwrap();
     }
@@ -223,7 +223,7 @@ fn a_cached_listing_of_a_directory_moved_out_of_the_root_is_refused() {
     let root = parent.path().join("root");
     fs::create_dir_all(root.join("a/sub")).unwrap();
     let disk = Disk::open(&root).unwrap();
-    have_listing_cached(&disk, "/a/sub/");
+    wait_until_listing_cached(&disk, "/a/sub/");
     move_out(parent.path(), "a");
     let path = Name::parse("/a/sub/").unwrap();
     assert_eq!(disk.list(&path).unwrap_err(), FsError::OutsideRoot);
@@ -235,7 +235,7 @@ fn large_files_are_kept_open_only_if_idle_ones_are_evicted() {
     fs::write(folder.path().join("small"), [b'x'; 16 * 1024]).unwrap();
     fs::write(folder.path().join("large"), [b'x'; 16 * 1024 + 1]).unwrap();
     let disk = Disk::open(folder.path()).unwrap();
-    have_cached(&disk, folder.path(), "/small");
+    wait_until_cached(&disk, folder.path(), "/small");
     for _ in 0..3 {
         assert!(!get(&disk, "/large").unwrap().1);
     }
@@ -256,7 +256,7 @@ fn few_files_are_kept_open_and_only_briefly() {
     }
     let disk = Disk::open(folder.path()).unwrap();
     disk.evict_idle();
-    have_cached(&disk, folder.path(), &name(99));
+    wait_until_cached(&disk, folder.path(), &name(99));
     (0..100).for_each(|n| _ = get(&disk, &name(n)).unwrap());
     assert!(
         (1..=32).contains(&open_files(folder.path())),
@@ -284,7 +284,7 @@ fn a_server_closes_a_deleted_file() {
     let (address, stopper) = (server.server_address(), server.stopper());
     let path = folder.path().to_owned();
     let serving = thread::spawn(move || {
-        have_large_cached(&disk, &path);
+        wait_until_large_cached(&disk, &path);
         server.serve_forever(&disk, Config::default(), Files::new)
     });
     for _ in 0..3 {
@@ -311,7 +311,7 @@ fn is_cached(disk: &Disk, name: &str) -> bool {
 }
 
 /// Requests a listing until it is cached.
-fn have_listing_cached(disk: &Disk, name: &str) {
+fn wait_until_listing_cached(disk: &Disk, name: &str) {
     let start = Instant::now();
     while !is_cached(disk, name) {
         assert!(start.elapsed() < client::TIMEOUT, "{name} is not cached");
@@ -402,7 +402,7 @@ fn a_change_in_a_directory_is_seen_by_the_next_listing() {
         });
         for round in 0..20 {
             for (name, change) in changes {
-                have_listing_cached(&disk, "/");
+                wait_until_listing_cached(&disk, "/");
                 change();
                 assert_eq!(
                     listed_rows(&disk, "/"),
@@ -433,7 +433,7 @@ fn a_listing_is_not_cached_where_changes_are_not_reported() {
     fs::hard_link(at("names/file"), at("other")).unwrap();
     (0..65).for_each(|n| fs::create_dir(at("many").join(n.to_string())).unwrap());
     let disk = Disk::open(folder.path()).unwrap();
-    have_listing_cached(&disk, "/plain/");
+    wait_until_listing_cached(&disk, "/plain/");
     for name in ["/links/", "/names/", "/many/"] {
         assert!((0..20).all(|_| !is_cached(&disk, name)), "{name}");
     }
@@ -450,7 +450,7 @@ fn a_path_that_now_leads_to_another_directory_lists_that_one() {
     fs::create_dir_all(at("other/sub")).unwrap();
     fs::write(at("above/sub/a"), "").unwrap();
     let disk = Disk::open(folder.path()).unwrap();
-    have_listing_cached(&disk, "/above/sub/");
+    wait_until_listing_cached(&disk, "/above/sub/");
     fs::rename(at("above"), at("moved")).unwrap();
     fs::rename(at("other"), at("above")).unwrap();
     assert!(list(&disk, "/above/sub/").is_empty());
@@ -463,7 +463,7 @@ fn few_listings_are_cached_and_only_briefly() {
         fs::create_dir(folder.path().join(n.to_string())).unwrap();
     }
     let disk = Disk::open(folder.path()).unwrap();
-    (0..20).for_each(|n| have_listing_cached(&disk, &format!("/{n}/")));
+    (0..20).for_each(|n| wait_until_listing_cached(&disk, &format!("/{n}/")));
     let watches = fs::read_dir("/proc/self/fd")
         .unwrap()
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
@@ -490,10 +490,10 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Has the large file kept open.
-fn have_large_cached(disk: &Disk, folder: &Path) {
+/// Waits until the large file is kept open.
+fn wait_until_large_cached(disk: &Disk, folder: &Path) {
     disk.evict_idle();
-    have_cached(disk, folder, "/large");
+    wait_until_cached(disk, folder, "/large");
 }
 
 /// Returns how many files of this folder are open in this process.

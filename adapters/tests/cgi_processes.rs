@@ -1,4 +1,5 @@
-//! The processes of CGI scripts: their input, output, environment and privileges, and that none of them is left behind.
+//! Tests the processes of CGI scripts: which files may run, their input, output, environment, privileges and number,
+//! and that none of them is left behind.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! CGI scripts on every server: the replies that clients get, the log, and when scripts are killed.
+//! Tests CGI scripts on every server: the replies that clients get, the log, and when scripts are killed.
 #![cfg(unix)]
 
 use std::cell::RefCell;

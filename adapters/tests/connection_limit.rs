@@ -1,4 +1,5 @@
-//! The limit of connections: which connection is closed when it is reached and another client waits.
+//! Tests the limit of connections on every server: which connection is closed when it is reached and another client
+//! waits.
 
 mod certificate;
 mod client;

@@ -1,4 +1,5 @@
-//! Custom implementations of `FileSystem` on every server, with any type of open file.
+//! Tests custom implementations of `FileSystem` on every server: with any type of open file, with errors, and with
+//! answers that come late.
 #![cfg(unix)]
 
 mod certificate;
@@ -164,7 +165,7 @@ enum Descriptor {
     Owned(OwnedFd),
 }
 
-/// More than one write takes, and more than sockets buffer.
+/// The length of a large file: more than one write takes, and more than sockets buffer.
 const LARGE: usize = 9_000_001;
 
 fn setup() -> Setup {

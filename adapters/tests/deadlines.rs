@@ -1,4 +1,5 @@
-//! Deadlines that depend on the adapter: how long a socket or a TLS handshake really waits, on every server.
+//! Tests the deadlines that depend on the adapter: how long a socket or a TLS handshake really waits, on every server
+//! and on stdio.
 
 mod certificate;
 mod client;

@@ -1,4 +1,5 @@
-//! An upload that runs out of file descriptors. The test has a process of its own, since it uses them up.
+//! Tests that an upload that runs out of file descriptors leaves no directory behind. The test has a process of its
+//! own, since it uses them up.
 #![cfg(unix)]
 
 use std::fs::{self, File};

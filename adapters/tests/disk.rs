@@ -1,4 +1,4 @@
-//! `Disk`: the files it opens and refuses, its listings, and the metadata it reports.
+//! Tests `Disk`: the files it opens and refuses, its listings, and the metadata and versions it reports.
 #![cfg(unix)]
 
 use std::ffi::OsStr;
@@ -298,7 +298,7 @@ fn nothing_outside_the_root_is_opened_while_names_are_exchanged() {
                 let content = look_up(&disk, "/d/b.txt");
                 assert!(
                     content != Ok("secret".into()),
-                    "a file outside of the root was opened"
+                    "a file outside the root was opened"
                 );
             }
             done.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The adapters for embedded-io: deadlines, transports that buffer or fail, and files in flash.
+//! Tests the adapters for embedded-io: deadlines, transports that buffer or fail, and files in flash.
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;

@@ -1,4 +1,4 @@
-//! The errors of the library: their variants, their texts of one line, and the system's error as their source.
+//! Tests the errors of the library: their variants, their texts of one line, and the system's error as their source.
 
 mod certificate;
 mod client;

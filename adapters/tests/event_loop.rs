@@ -1,4 +1,5 @@
-//! The event loop with one thread: slow files, the limit of connections, shutdown, and TLS.
+//! Tests the event loop with one thread: files and slow disks, pipelining, limits and deadlines, shutdown, a panic, the
+//! log, and TLS.
 #![cfg(unix)]
 
 mod certificate;

@@ -1,4 +1,4 @@
-//! `HTTPServer`, which serves one connection at a time: `handle_request`, and the addresses it binds.
+//! Tests `HTTPServer`, which serves one connection at a time: `handle_request`, and the addresses it binds.
 
 mod client;
 

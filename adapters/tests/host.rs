@@ -1,5 +1,5 @@
-//! The conversion for hosts that speak HTTP themselves: the bytes of a request as a connection reads them, and the parts
-//! of a reply from the bytes that it writes.
+//! Tests the conversion for hosts that speak HTTP themselves: the bytes of a request as a connection reads them, and
+//! the parts of a reply from the bytes that it writes.
 
 use sanserve_server::host::{Head, IncompleteReply, Piece, Reply, Request};
 

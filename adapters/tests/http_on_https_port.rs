@@ -1,4 +1,4 @@
-//! Plain HTTP on an HTTPS port, on every runtime with TLS.
+//! Tests clients that speak plain HTTP on an HTTPS port, or say nothing there, on every runtime with TLS.
 #![cfg(target_os = "linux")]
 
 mod certificate;

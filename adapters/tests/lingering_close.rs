@@ -1,4 +1,4 @@
-//! The lingering close of a connection: the last reply arrives whole even if a slow client keeps sending.
+//! Tests the lingering close of a connection: the last reply arrives whole even if a slow client keeps sending.
 #![cfg(target_os = "linux")]
 
 mod certificate;

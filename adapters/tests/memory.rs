@@ -1,4 +1,4 @@
-//! The in-memory file system `Tree`, and scripted conversations with it.
+//! Tests the in-memory file system `Tree`, and scripted conversations with it.
 
 use std::time::Duration;
 

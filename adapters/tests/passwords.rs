@@ -1,4 +1,5 @@
-//! `Passwords`: the password file, the kinds of hashes, and the order in which hashes are verified.
+//! Tests `Passwords`: the password file, the kinds of hashes, the order in which they are verified, and the replacement
+//! of users.
 
 use std::fs;
 use std::io::ErrorKind;

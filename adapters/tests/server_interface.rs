@@ -1,4 +1,4 @@
-//! The interface of the servers: all have the same functions, so one can replace another.
+//! Tests that all servers have the same functions, so that one can replace another.
 
 mod client;
 

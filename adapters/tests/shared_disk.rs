@@ -1,4 +1,4 @@
-//! One disk shared by all servers: each of them can send a file that another one has cached.
+//! Tests one disk that all servers share: each of them can send a file that another one has cached.
 #![cfg(target_os = "linux")]
 
 mod client;

@@ -1,5 +1,5 @@
-//! Clients that read slowly but fast enough: the bytes that they have received count, not those in the buffers of the
-//! system. The tests use real sockets with large buffers, and short timeouts.
+//! Tests clients that read slowly but fast enough, and one that stops: the bytes that they have received count, not
+//! those in the buffers of the system. The tests use real sockets with large buffers, and short timeouts.
 #![cfg(target_os = "linux")]
 
 mod certificate;

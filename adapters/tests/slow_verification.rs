@@ -1,4 +1,4 @@
-//! The slow verification of a password, which must not delay other connections.
+//! Tests that the slow verification of a password does not delay other connections.
 #![cfg(unix)]
 
 mod client;

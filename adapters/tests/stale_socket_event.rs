@@ -1,5 +1,6 @@
-//! Events of a socket that the server has closed. While a child process that is being started has a copy of the socket,
-//! the system still reports events of it, with an identifier that by then belongs to another connection.
+//! Tests that events of a socket that the server has closed are ignored. While a child process that is being started
+//! has a copy of the socket, the system still reports events for it, with an identifier that by then belongs to another
+//! connection.
 #![cfg(target_os = "linux")]
 
 mod client;
@@ -37,7 +38,7 @@ fn an_event_of_a_closed_socket_does_not_hide_events_of_the_next_one() {
     let mut second = connect(address);
     second.write_all(b"GET /a.txt HTTP/1.1\r\n").unwrap();
     assert!(get(address, "/a.txt").ends_with("hello\n"));
-    // Now the system reports an event of the first.
+    // Now the system reports an event for the first.
     drop(first);
     assert!(get(address, "/a.txt").ends_with("hello\n"));
     second.write_all(b"Host: x\r\n\r\n").unwrap();

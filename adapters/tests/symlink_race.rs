@@ -1,5 +1,5 @@
-//! Links and directories that are exchanged while they are requested: nothing outside of the root is ever sent.
-//! Runs for `RACE_SECONDS` seconds, 5 by default.
+//! Tests that nothing outside the root is ever sent while the requested links and directories are exchanged. Runs for
+//! `RACE_SECONDS` seconds, 5 by default.
 #![cfg(unix)]
 
 use std::fs;
@@ -56,8 +56,8 @@ fn exchange(root: &Path, stop: &AtomicBool) -> u32 {
     rounds
 }
 
-/// Requests every path that may lead out, many times, on one connection after another. Returns the number of replies
-/// with content, and the number of those without.
+/// Requests every path that may lead out, many times, on one connection after another. Returns the number of requests
+/// that got a file, and the number that got 404.
 fn request_all(address: SocketAddr, until: Instant) -> (usize, usize) {
     let targets = [
         "file",

@@ -1,4 +1,4 @@
-//! The distribution of connections over the threads of the event loop.
+//! Tests that connections are distributed evenly over the threads of the event loop.
 #![cfg(unix)]
 
 mod client;

@@ -1,4 +1,5 @@
-//! `ThreadingHTTPServer` and `HTTPServer`: listening, the limit of connections, and shutdown.
+//! Tests `ThreadingHTTPServer` and `HTTPServer`: listening, files, the limit of connections, misbehaving clients, a
+//! panic, and shutdown.
 
 mod client;
 mod counted;

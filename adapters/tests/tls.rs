@@ -1,4 +1,5 @@
-//! HTTPS on `ThreadingHTTPSServer`: handshakes, replies, and clients that violate the protocol.
+//! Tests HTTPS on `ThreadingHTTPSServer` and `HTTPSServer`: handshakes, replies, shutdown, and clients that are silent
+//! or violate the protocol.
 
 mod certificate;
 mod client;

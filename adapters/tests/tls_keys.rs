@@ -1,4 +1,4 @@
-//! Certificates and keys in files: the formats that `Tls` reads, and its errors for all others.
+//! Tests certificates and keys in files: the formats that `Tls` reads, and its errors for all others.
 
 mod certificate;
 mod client;

@@ -1,4 +1,5 @@
-//! The tokio server: slow files, the limit of connections, shutdown, and connections without a server.
+//! Tests the tokio server: files and slow disks, limits and deadlines, shutdown, and a panic. Also tests a connection
+//! that is served without a server.
 
 mod client;
 mod counted;

@@ -1,4 +1,4 @@
-//! HTTPS on the tokio server: handshakes, replies, and clients that violate the protocol.
+//! Tests HTTPS on the tokio server: handshakes, replies, shutdown, and clients that are silent or violate the protocol.
 
 mod certificate;
 mod client;

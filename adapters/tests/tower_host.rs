@@ -1,4 +1,4 @@
-//! The `tower::Service`: requests, replies, mounted paths and client addresses.
+//! Tests the `tower::Service`: requests, replies, mounted paths and client addresses.
 
 use std::fs;
 use std::io::ErrorKind;

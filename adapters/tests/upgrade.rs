@@ -1,4 +1,4 @@
-//! Upgrades to another protocol: connections that a handler takes over, on every server, plain and over TLS.
+//! Tests upgrades to another protocol: connections that a handler takes over, on every server, plain and over TLS.
 
 mod certificate;
 mod client;

@@ -1,5 +1,5 @@
-//! Uploads to a disk: a partial file is never visible, an interrupted upload leaves nothing behind, and nothing is
-//! written outside of the root.
+//! Tests uploads to a disk: a partial file is never visible, an interrupted upload leaves nothing behind, an overwrite
+//! keeps permissions, missing directories are created, and nothing is written outside the root.
 #![cfg(unix)]
 
 mod client;

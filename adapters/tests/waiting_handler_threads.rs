@@ -1,4 +1,4 @@
-//! The number of threads with hundreds of waiting clients. This test has a process of its own, because it counts the
+//! Tests that hundreds of waiting clients need no thread each. The test has a process of its own, because it counts the
 //! threads of the process.
 #![cfg(target_os = "linux")]
 

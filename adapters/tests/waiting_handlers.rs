@@ -1,4 +1,4 @@
-//! Handlers that wait for another thread, a timer or a future, on every server.
+//! Tests handlers that wait for another thread, a timer or a future, on every server.
 
 mod client;
 mod servers;

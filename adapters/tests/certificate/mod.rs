@@ -1,4 +1,4 @@
-//! [`TestCertificate`]: a self-signed certificate with its key, and clients that trust it.
+//! [`TestCertificate`]: creates a self-signed certificate with its key, and TLS clients that trust it.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::fs;

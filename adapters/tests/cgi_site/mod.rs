@@ -1,4 +1,4 @@
-//! [`CgiSite`]: a directory with CGI scripts, and checks that none of their processes is left.
+//! [`CgiSite`]: creates a directory with CGI scripts, runs them, and checks that none of their processes is left.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::collections::BTreeSet;

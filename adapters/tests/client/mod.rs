@@ -1,4 +1,4 @@
-//! A plain HTTP client with timeouts, and a directory of files for it to request.
+//! Functions of a plain HTTP client with timeouts, and data for it to request: a directory of files, and random bytes.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::fs::{self, File};

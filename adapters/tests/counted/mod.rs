@@ -1,4 +1,4 @@
-//! [`Counted`]: a handler for tests of the limit of connections.
+//! [`Counted`]: serves files and counts how many of its instances exist, for tests of the limit of connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

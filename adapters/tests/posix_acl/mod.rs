@@ -1,4 +1,5 @@
-//! POSIX access control lists as extended attributes of Linux (linux/posix_acl_xattr.h).
+//! Encodes, sets and reads POSIX access control lists, which are extended attributes on Linux
+//! (linux/posix_acl_xattr.h).
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! [`TestServer`]: each server of the library for many connections, by name.
+//! [`TestServer`]: runs a server of the library for many connections, by its name in [`SERVERS`].
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::future::Future;

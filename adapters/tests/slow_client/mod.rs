@@ -1,4 +1,4 @@
-//! Clients that read at a given rate, and servers with send buffers of a given size.
+//! [`Server`]: serves with send buffers of a given size, on any runtime. [`read_slowly`]: reads at a given rate.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::io::{self, Read, Write};

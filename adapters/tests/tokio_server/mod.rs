@@ -1,4 +1,4 @@
-//! [`TokioServer`]: the tokio server on its own runtime, with one thread.
+//! [`TokioServer`]: runs the tokio server on its own runtime, with one thread, and counts the threads that it starts.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::net::{Ipv4Addr, SocketAddr};

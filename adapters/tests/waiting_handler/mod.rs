@@ -1,4 +1,4 @@
-//! [`MessageHandler`]: a handler that waits for messages of the test.
+//! [`MessageHandler`]: waits for messages of the test, and sends each to its client.
 #![allow(dead_code, reason = "each test uses only some of these")]
 
 use std::sync::mpsc;
