@@ -1,4 +1,4 @@
-//! Port, address and directory, given as arguments, options and variables.
+//! Tests the ways to give port, address, directory and other options: on the command line and in the environment.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,5 +1,5 @@
-//! Passwords for the server (`--auth` and `--auth-file`): which requests get 401, what scripts and `--stdio` do, and
-//! that wrong passwords do not delay other clients.
+//! Tests passwords for the server (`--auth` and `--auth-file`): which requests get 401, what scripts and `--stdio` do,
+//! and that wrong passwords do not delay other clients.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

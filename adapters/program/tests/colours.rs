@@ -1,4 +1,5 @@
-//! The variables `FORCE_COLOR` and `NO_COLOR`, which decide whether the banner and the log are coloured in a pipe.
+//! Tests the variables `FORCE_COLOR` and `NO_COLOR`, which decide whether the banner and the log are coloured in a
+//! pipe.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,5 @@
-//! Clients that disconnect while the server works for them: the work stops.
+//! Tests that the checksums of an archive, which may take long, stop when the client disconnects, and are completed for
+//! a client that waits.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,4 @@
-//! Checks the pages of the repository: commands, links, options, and the names of tests and cases.
+//! Tests the pages of the repository: their commands, code blocks, links and options, and the names of tests and cases.
 //!
 //! Commands that serve are run here; for make, cargo and rustup, the targets, packages and variables are looked up.
 //! Every other command is listed, with the test that runs it or the reason why none can. A command that is neither run,

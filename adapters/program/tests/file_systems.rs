@@ -1,5 +1,5 @@
-//! Uploads to unusual file systems: without hard links, without exclusive renames, without a block count, and with a
-//! limit for the size of files.
+//! Tests unusual file systems: uploads without hard links, exclusive renames, a block count or free inodes, listings
+//! without statx(2), and a limit for the size of files.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]

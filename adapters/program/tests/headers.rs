@@ -1,4 +1,4 @@
-//! Options that set headers of replies.
+//! Tests the options that set headers of replies.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -129,7 +129,7 @@ fn a_repeated_header_is_sent_repeatedly_with_each_reply() {
 }
 
 #[test]
-fn both_forms_of_header_leave_the_port_alone() {
+fn a_header_value_is_not_taken_for_the_port() {
     let site = site();
     for field in [
         &["-H", "X-A", "b: c "][..],

@@ -1,5 +1,5 @@
-//! Names that begin with a dot: by default they are neither served nor listed, with `--hidden` they are, and the log
-//! says why a request was refused.
+//! Tests names that begin with a dot: by default they are neither served nor listed, with `--hidden` they are. Also
+//! tests that the log says why a request was refused.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,4 @@
-//! The memory that ten thousand idle connections need, and one over TLS; new clients are still served.
+//! Tests how much memory ten thousand idle connections need, and one over TLS, while new clients are still served.
 
 #![cfg(target_os = "linux")]
 

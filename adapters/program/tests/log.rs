@@ -1,4 +1,4 @@
-//! A log that nobody reads, or that cannot be written: the program still serves and exits.
+//! Tests a log that is not read, or that cannot be written: the program still serves and exits.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -226,7 +226,7 @@ fn text(at: usize) -> String {
     format!("GET /a.txt?{at:0LINE$} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-/// Whether this is the log line of the request with this number.
+/// Asserts that this is the log line of the request with this number.
 fn is_line(line: &str, at: usize) {
     let end = format!("] \"GET /a.txt?{at:0LINE$} HTTP/1.1\" 200 -");
     assert!(

@@ -1,4 +1,5 @@
-//! The media types of the program, compared with those of nginx and of IANA (Debian's `/etc/mime.types`).
+//! Tests the media types of the program: they are those of nginx or of IANA (Debian's `/etc/mime.types`), and with
+//! `--plain` those of CPython.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,5 +1,5 @@
-//! Misbehaving clients: thousands of slow ones, more than the limit of connections, and clients that disconnect in the
-//! middle of a request or reply.
+//! Tests misbehaving clients: thousands of slow ones, more than there are connections or descriptors, those that
+//! disconnect in the middle of a request or reply, and those that send content that is not read.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -26,8 +26,8 @@ use socket2::SockRef;
 
 /// The number of connections with half a request, and of those that do not read.
 const SLOW_CLIENTS: usize = 2_000;
-/// The most attempts until the slow clients delay others as little as required: the machine may be busy with something
-/// else. At least two are made.
+/// The maximum number of attempts to measure an acceptable delay: the machine may be busy with something else. At least
+/// two are made.
 const ATTEMPTS_MAX: usize = 6;
 
 #[test]
@@ -42,7 +42,7 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
     command.args(["-c", &core(), PROGRAM, "0", "-q", "-b", "127.0.0.1"]);
     let program = Program::start(command.args(["-p", "HTTP/1.1", "-d"]).arg(site.path()));
     let address = program.address();
-    let files = resting_descriptors(&program);
+    let files = idle_descriptors(&program);
     // Sets up everything that the first requests allocate.
     median(address, || ());
     let fresh = resident(&program);
@@ -64,7 +64,7 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
         println!("alone {alone:?}, among {among:?}; {fresh} KiB fresh, {peak} peak, {after} after");
         disturbs &= among > 2 * alone;
         let back = || resident(&program) * 10 <= fresh * 11;
-        wait("memory is not given back", back);
+        wait("memory is not freed", back);
         if attempt > 0 && !disturbs {
             break;
         }
@@ -86,7 +86,7 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
             }
             let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
             late.iter().for_each(|socket| send_get(socket, "/big"));
-            assert_rests(|| on_core(thread));
+            assert_idle(|| on_core(thread));
             for socket in late {
                 socket.set_nonblocking(true).unwrap();
                 let result = (&socket).read(&mut [0]);
@@ -107,7 +107,7 @@ fn without_descriptors_clients_wait_without_a_busy_loop() {
     let program = few_descriptors(24, site.path());
     let clients: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
     let threads = threads(&program);
-    assert_rests(|| threads.iter().map(|thread| on_core(thread)).sum());
+    assert_idle(|| threads.iter().map(|thread| on_core(thread)).sum());
     for socket in clients {
         send_get(&socket, "/none");
         let head = read_head(&socket);
@@ -124,7 +124,7 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
     // Room for 48.
     let program = few_descriptors(64, site.path());
     let address = program.address();
-    let files = resting_descriptors(&program);
+    let files = idle_descriptors(&program);
     let request = b"POST /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
     for resets in [false, true] {
         let leave = |socket: TcpStream| {
@@ -259,7 +259,7 @@ fn few_descriptors(limit: usize, site: &Path) -> Program {
 }
 
 /// Waits until the threads use almost no CPU time for half a second.
-fn assert_rests(spent: impl Fn() -> Duration) {
+fn assert_idle(spent: impl Fn() -> Duration) {
     let half = Duration::from_millis(500);
     wait("something spins", || {
         let before = spent();
@@ -324,7 +324,7 @@ fn may_open(files: u64) -> bool {
 }
 
 /// Returns the number of descriptors of an idle program.
-fn resting_descriptors(program: &Program) -> usize {
+fn idle_descriptors(program: &Program) -> usize {
     let socket = connect(program.address());
     send_get(&socket, "/none");
     assert!(read_head(&socket).starts_with("HTTP/1.1 404 "));

@@ -1,4 +1,4 @@
-//! Help, manual page, completions and usage errors.
+//! Tests help, manual page, completions and usage errors.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Output};

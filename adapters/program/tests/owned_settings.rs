@@ -1,5 +1,5 @@
-//! Searches the sources of the program for `leak` and `OnceLock`: its settings must be owned, not leaked to become
-//! `'static`.
+//! Tests that the program owns its settings and does not leak them to make them `'static`: searches its sources for
+//! `leak` and `OnceLock`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The program behind nginx, below a path that nginx removes: links and redirects still work.
+//! Tests the program behind nginx, below a path that nginx removes: links and redirects still work.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

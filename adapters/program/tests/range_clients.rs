@@ -1,4 +1,4 @@
-//! Clients that request several ranges at a time: zsync, zchunk and GDAL.
+//! Tests clients that request several ranges at a time: zsync, zchunk and GDAL.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

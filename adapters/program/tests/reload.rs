@@ -1,4 +1,5 @@
-//! SIGHUP: certificates and passwords are reloaded, or the program ends with its terminal. `setsid` is from util-linux.
+//! Tests SIGHUP: certificates and passwords are reloaded, or the program ends with its terminal. `setsid` is from
+//! util-linux.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/certificate/mod.rs"]

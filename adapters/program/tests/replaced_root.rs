@@ -1,5 +1,5 @@
-//! Replacing the served directory: it is rebuilt, moved away, or named by a link that is switched. Requests then read
-//! from and write to the directory that has the name now.
+//! Tests the replacement of the served directory: it is rebuilt, moved away, or named by a link that is switched.
+//! Requests then read from and write to the directory that has the name now.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,5 @@
-//! Processes of CGI scripts: their limits, what they inherit, and that they end with the program.
+//! Tests the processes of CGI scripts: their limits, what they inherit, the user they run as, that they cannot read the
+//! passwords, and that they end with the program.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};

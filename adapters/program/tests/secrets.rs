@@ -1,4 +1,4 @@
-//! Key and password files that the program refuses: those in the served directory, and endless ones.
+//! Tests which key and password files the program refuses: those in the served directory, and endless ones.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

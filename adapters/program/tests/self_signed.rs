@@ -1,4 +1,4 @@
-//! `--tls self-signed`: the generated certificate, its fingerprint in the banner, and TLS errors in the log.
+//! Tests `--tls self-signed`: the generated certificate, its fingerprint in the banner, and TLS errors in the log.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,5 +1,5 @@
-//! Systems without sendfile(2), and disk errors while a file is sent: the program in a sandbox (seccomp) in which these
-//! calls fail.
+//! Tests systems without sendfile(2), and disk errors while a file is sent: runs the program in a sandbox (seccomp) in
+//! which these calls fail.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,4 @@
-//! The program as a service: listen addresses, inherited sockets, and notifications of the service manager.
+//! Tests the program as a service: listen addresses, inherited sockets, and notifications of the service manager.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,4 @@
-//! The program while it serves: its banner, its options, and how it ends.
+//! Tests the program while it serves: its banner, what its options do, its limits, and how signals end it.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

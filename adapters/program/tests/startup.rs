@@ -1,4 +1,4 @@
-//! The start of the program: banner, warnings, browser and QR code.
+//! Tests the start of the program: banner, warnings, browser and QR code.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,5 @@
-//! `--stdio`: the conformance cases through the program itself, and its differences from a server.
+//! Tests `--stdio`: the program passes the conformance cases, and differs from a server in its log, options, signals
+//! and deadlines.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -86,8 +87,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
     Ok((Client::new(read, write), log))
 }
 
-/// Starting processes is slow: only cases whose options the command line has run in the program, at two fragmentations.
-/// The others run in this process.
+/// Starting processes is slow, so the program runs only the cases whose options its command line has, with two
+/// fragmentations. The others run in this process.
 #[test]
 fn the_program_conforms() {
     let site = Site::standard().in_temp_dir().unwrap();

@@ -1,4 +1,4 @@
-//! The cost of a request: system calls, counted by strace, and memory.
+//! Tests the cost of requests and of the start: the system calls, counted by strace, and the memory.
 
 #![cfg(target_os = "linux")]
 
@@ -42,7 +42,7 @@ impl Program {
         Program { child, address }
     }
 
-    /// Has every system call written down, until the program ends. `None` if there is no strace.
+    /// Traces every system call until the program ends. Returns `None` if strace is not installed.
     fn trace(&self, into: &Path) -> Option<(Child, BufReader<ChildStderr>)> {
         let mut strace = Command::new("strace");
         strace

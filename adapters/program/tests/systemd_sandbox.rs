@@ -1,4 +1,4 @@
-//! The system-call filter of the unit in docs/deployment.md allows every call of the program.
+//! Tests that the system-call filter of the unit in docs/deployment.md allows every call of the program.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]

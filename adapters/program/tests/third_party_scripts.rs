@@ -1,4 +1,4 @@
-//! CGI scripts by third parties: git http-backend, and Perl's CGI.pm.
+//! Tests CGI scripts by third parties: git http-backend, and Perl's CGI.pm.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -39,7 +39,7 @@ fn succeeds(command: &mut Command) -> bool {
     command.status().unwrap().success()
 }
 
-/// Whether a command succeeds, so that a tool is installed. In CI it must be.
+/// Returns whether a command succeeds, which shows that a tool is installed. In CI it must be.
 fn is_there(what: &str, command: &mut Command) -> bool {
     let there = command.output().is_ok_and(|output| output.status.success());
     if !there {

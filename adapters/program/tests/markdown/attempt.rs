@@ -1,4 +1,5 @@
-//! Checks of the commands on a page: those that serve, hash a password, or call make or cargo.
+//! Checks the commands on a page: runs those that serve or hash a password, and looks up the targets, packages and
+//! variables of make and cargo.
 
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! Checks of the code blocks on a page: systemd units, an nginx configuration, a Dockerfile, lines for a Cargo.toml,
-//! and Python programs.
+//! Checks the code blocks on a page: systemd units, an nginx configuration, a Dockerfile, lines for a Cargo.toml, and
+//! Python programs.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! A parser for the Markdown pages of the repository. It finds their commands, code blocks, links and anchors, for
-//! tests that check them.
+//! [`Page`]: parses a Markdown page of the repository. It finds the commands, code blocks, links and anchors, for tests
+//! that check them.
 
 pub(crate) mod attempt;
 pub(crate) mod blocks;

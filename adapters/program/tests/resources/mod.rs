@@ -1,4 +1,4 @@
-//! Resource usage of a program: memory, descriptors, CPU time.
+//! Reads the resource usage of a program from `/proc`: memory, descriptors, CPU time.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A seccomp filter that makes system calls fail, for programs that a test starts.
+//! Makes system calls fail in a program that a test starts, by a seccomp filter.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io;

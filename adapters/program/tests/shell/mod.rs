@@ -1,4 +1,4 @@
-//! A shell in a temporary folder, in which tests run the commands of the pages.
+//! Creates a temporary folder and a shell in it, in which tests run the commands of the pages.
 
 use std::fs;
 use std::path::Path;
