@@ -1,5 +1,5 @@
-//! Tests the event loop with one thread: files and slow disks, pipelining, limits and deadlines, shutdown, a panic, the
-//! log, and TLS.
+//! Tests the event loop with one thread: files, slow and failing disks, pipelining, limits and deadlines, shutdown, a
+//! panic, the log, and TLS.
 #![cfg(unix)]
 
 mod certificate;
@@ -15,9 +15,12 @@ use std::time::{Duration, Instant};
 use certificate::TestCertificate;
 use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
 use gated_disk::GatedDisk;
-use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Protocol, Timeouts, from_fn};
+use sanserve_core::{
+    Config, Entries, Exchange, FileSystem, Files, FsError, Handler, Opened, Path, Protocol,
+    Timeouts, from_fn,
+};
 use sanserve_server::event_loop::{HTTPServer, Stopper};
-use sanserve_server::{Disk, NoFiles};
+use sanserve_server::{Disk, NoFiles, OpenFile};
 use tempfile::TempDir;
 
 /// A running server, which is stopped when this is dropped.
@@ -182,6 +185,53 @@ fn a_request_to_a_disk_that_is_too_slow_gets_504() {
     get_hello(&next);
     disk.release();
     get_hello(&next);
+    server.stop(TIMEOUT);
+}
+
+/// A file system that fails after the first MiB of a file.
+struct Failing(Disk);
+
+const GOOD: u64 = 1 << 20;
+
+impl FileSystem for Failing {
+    type File = OpenFile;
+
+    fn open(&self, path: &Path) -> Result<Opened<OpenFile>, FsError> {
+        let mut opened = self.0.open(path)?;
+        if let Opened::File { sendable, .. } = &mut opened {
+            *sendable = false;
+        }
+        Ok(opened)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        self.0.list(path)
+    }
+
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
+        match &mut into[..good] {
+            [] => Err(FsError::Io),
+            into => self.0.read(file, at, into),
+        }
+    }
+}
+
+#[test]
+fn a_disk_error_aborts_the_reply_and_is_logged() {
+    let site = site();
+    let disk = Failing(Disk::open(site.path()).unwrap());
+    let timeouts = Timeouts::default();
+    let server = RunningServer::start(site, |server| server, disk, timeouts, Files::new);
+    let (other, socket) = (connect(server.address), connect(server.address));
+    get_hello(&other);
+    send_get(&socket, "/big");
+    assert!(read_head(&socket).contains(&format!("Content-Length: {BIG_LEN}\r\n")));
+    let got = drain(&socket);
+    assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
+    get_hello(&other);
+    let log = server.log();
+    assert!(log.contains("The open file cannot be read"), "{log}");
     server.stop(TIMEOUT);
 }
 

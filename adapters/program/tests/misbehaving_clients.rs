@@ -12,16 +12,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
+use client::{TIMEOUT, connect, get, get_hello, read_head, send_get, site};
 use process::{PROGRAM, Program};
 use resources::{core, descriptors, on_core, resident, threads};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
-use sanserve_server::{Disk, OpenFile, event_loop::HTTPServer};
+use sanserve_core::{Config, Files, Protocol};
+use sanserve_server::{Disk, event_loop::HTTPServer};
 use socket2::SockRef;
 
 /// The number of connections with half a request, and of those that do not read.
@@ -75,30 +75,26 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
 
 #[test]
 fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
-    with_server(
-        8,
-        |disk| disk,
-        |address, thread, _| {
-            let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
-            for socket in &inside {
-                send_get(socket, "/big");
-                assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
-            }
-            let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
-            late.iter().for_each(|socket| send_get(socket, "/big"));
-            assert_idle(|| on_core(thread));
-            for socket in late {
-                socket.set_nonblocking(true).unwrap();
-                let result = (&socket).read(&mut [0]);
-                assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
-                socket.set_nonblocking(false).unwrap();
-                // When one connection ends, the next client gets its reply.
-                drop(inside.remove(0));
-                assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
-                inside.push(socket);
-            }
-        },
-    );
+    with_server(8, |address, thread| {
+        let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
+        for socket in &inside {
+            send_get(socket, "/big");
+            assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        }
+        let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
+        late.iter().for_each(|socket| send_get(socket, "/big"));
+        assert_idle(|| on_core(thread));
+        for socket in late {
+            socket.set_nonblocking(true).unwrap();
+            let result = (&socket).read(&mut [0]);
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+            socket.set_nonblocking(false).unwrap();
+            // When one connection ends, the next client gets its reply.
+            drop(inside.remove(0));
+            assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+            inside.push(socket);
+        }
+    });
 }
 
 #[test]
@@ -152,99 +148,44 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
 
 #[test]
 fn a_reply_arrives_although_its_request_has_unread_content() {
-    with_server(
-        8,
-        |disk| disk,
-        |address, _, _| {
-            for (line, status, end) in [
-                ("POST /a.txt", "405", "</html>\n"),
-                ("GET /a.txt", "200", "\r\n\r\nhello\n"),
-            ] {
-                let mut socket = connect(address);
-                let length = 8 << 20;
-                let head =
-                    format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-                socket.write_all(head.as_bytes()).unwrap();
-                // Sends all content before reading the reply.
-                for _ in 0..128 {
-                    socket.write_all(&[b'x'; 64 * 1024]).unwrap();
-                }
-                let mut reply = String::new();
-                socket.read_to_string(&mut reply).unwrap();
-                assert_eq!(&reply[9..12], status, "{reply}");
-                assert!(reply.ends_with(end), "{reply}");
+    with_server(8, |address, _| {
+        for (line, status, end) in [
+            ("POST /a.txt", "405", "</html>\n"),
+            ("GET /a.txt", "200", "\r\n\r\nhello\n"),
+        ] {
+            let mut socket = connect(address);
+            let length = 8 << 20;
+            let head = format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+            socket.write_all(head.as_bytes()).unwrap();
+            // Sends all content before reading the reply.
+            for _ in 0..128 {
+                socket.write_all(&[b'x'; 64 * 1024]).unwrap();
             }
-        },
-    );
-}
-
-/// A file system that fails after the first MiB of a file.
-struct Failing(Disk);
-
-const GOOD: u64 = 1 << 20;
-
-impl FileSystem for Failing {
-    type File = OpenFile;
-
-    fn open(&self, path: &sanserve_core::Path) -> Result<Opened<OpenFile>, FsError> {
-        let mut opened = self.0.open(path)?;
-        if let Opened::File { sendable, .. } = &mut opened {
-            *sendable = false;
+            let mut reply = String::new();
+            socket.read_to_string(&mut reply).unwrap();
+            assert_eq!(&reply[9..12], status, "{reply}");
+            assert!(reply.ends_with(end), "{reply}");
         }
-        Ok(opened)
-    }
-
-    fn list(&self, path: &sanserve_core::Path) -> Result<Arc<Entries>, FsError> {
-        self.0.list(path)
-    }
-
-    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
-        match &mut into[..good] {
-            [] => Err(FsError::Io),
-            into => self.0.read(file, at, into),
-        }
-    }
-}
-
-#[test]
-fn a_disk_error_aborts_the_reply_and_is_logged() {
-    with_server(8, Failing, |address, _, log| {
-        let (other, socket) = (connect(address), connect(address));
-        get_hello(&other);
-        send_get(&socket, "/big");
-        assert!(read_head(&socket).contains(&format!("Content-Length: {BIG_LEN}\r\n")));
-        let got = drain(&socket);
-        assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
-        get_hello(&other);
-        let log = log.lock().unwrap();
-        assert!(log.contains("The open file cannot be read"), "{log}");
     });
 }
 
-/// Runs a test against a server with one thread and a limit of connections. The test gets the address, the thread's
-/// folder in `/proc`, and the log.
-fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
-    connections: usize,
-    files: impl FnOnce(Disk) -> FS,
-    test: impl FnOnce(SocketAddr, &Path, &Mutex<String>),
-) {
+/// Runs a test against a server with one thread and a limit of connections. The test gets the address and the thread's
+/// folder in `/proc`.
+fn with_server(connections: usize, test: impl FnOnce(SocketAddr, &Path)) {
     let site = site();
-    let files = files(Disk::open(site.path()).unwrap());
-    let log = Arc::new(Mutex::new(String::new()));
-    let logged = Arc::clone(&log);
+    let disk = Disk::open(site.path()).unwrap();
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = server.with_threads(1).with_max_connections(connections);
-    let server = server.with_log(move |lines| logged.lock().unwrap().push_str(lines));
+    let server = server.with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let config = Config::default().with_protocol(Protocol::Http11);
     let (sender, receiver) = mpsc::channel();
     let serving = thread::spawn(move || {
         let thread = fs::read_link("/proc/thread-self").unwrap();
         sender.send(Path::new("/proc").join(thread)).unwrap();
-        server.serve_forever(&files, config, Files::new).unwrap();
+        server.serve_forever(&disk, config, Files::new).unwrap();
     });
-    test(address, &receiver.recv().unwrap(), &log);
+    test(address, &receiver.recv().unwrap());
     stopper.shutdown(Duration::ZERO);
     serving.join().unwrap();
 }

@@ -138,6 +138,50 @@ fn missing_files_at_the_start_give_warnings() {
     program.stop();
 }
 
+#[test]
+fn an_expired_or_future_certificate_gives_a_warning() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let write = |name: &str, from: (i32, u8), until: (i32, u8)| {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from.0, from.1, 1);
+        params.not_after = rcgen::date_time_ymd(until.0, until.1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, cert.pem() + &key.serialize_pem()).unwrap();
+        path.display().to_string()
+    };
+    // Years from 2050 on have another encoding (RFC 5280 §4.1.2.5).
+    let (expired, early, good) = (
+        write("expired.pem", (1994, 11), (2019, 11)),
+        write("early.pem", (2070, 11), (2080, 11)),
+        write("good.pem", (1994, 11), (2080, 11)),
+    );
+    for (file, words) in [
+        (
+            &expired,
+            "expired on Fri, 01 Nov 2019 00:00:00 GMT, so clients reject it: renew it",
+        ),
+        (
+            &early,
+            "is not valid before Sat, 01 Nov 2070 00:00:00 GMT, so clients reject it: ",
+        ),
+        (&good, ""),
+    ] {
+        let program = Program::serve(site.path(), &["--tls-cert", file]);
+        assert!(program.banner.starts_with("Serving HTTPS on "));
+        program.signal(Signal::TERM);
+        let stderr = program.ends().stderr;
+        let start = format!("sanserve: warning: the certificate in {file} {words}");
+        assert!(stderr.starts_with(&start) || words.is_empty(), "{stderr}");
+        assert_eq!(
+            stderr.lines().count(),
+            usize::from(!words.is_empty()),
+            "{stderr}"
+        );
+    }
+}
+
 /// The program with a fake browser that writes its argument to a file in the folder.
 fn with_browser(folder: &std::path::Path) -> Command {
     let browser = folder.join("xdg-open");
