@@ -1,5 +1,5 @@
-//! Work, memory and output are at most a small constant times the bytes that a client sends: callgrind counts the
-//! instructions of some hundred long requests for each handler. See `benches/src/amplification.rs`.
+//! Tests that work, memory and output are at most a small constant times the bytes that a client sends: runs
+//! `benches/src/amplification.rs`, which counts the instructions of some hundred long requests for each handler.
 
 mod tools;
 

@@ -1,4 +1,5 @@
-//! Runs the suite on the firmware example, in QEMU.
+//! Tests the firmware example in QEMU: runs the suite over serial and Ethernet, the documented commands, and measures
+//! the memory of requests and connections.
 
 #![cfg(unix)]
 
@@ -30,8 +31,8 @@ fn conforms_over_a_serial_line() {
     conform("firmware, UART", run_case);
 }
 
-/// Over Ethernet, through QEMU's user network, which forwards a port of the host. It keeps a connection for ten seconds after
-/// its end, and stalls with two thousand of them, so the machine is restarted before that.
+/// Over Ethernet, through QEMU's user network, which forwards a port of the host. QEMU keeps a closed connection for ten
+/// seconds, and stalls at two thousand, so the machine is restarted before that.
 #[test]
 fn conforms_over_ethernet() {
     let Some(image) = machine::build("ethernet-conformance") else {
@@ -103,8 +104,8 @@ fn conform(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
     run_except(name, excludes, run_case);
 }
 
-/// The most bytes of a request. If a long line is rejected, it is also in the log and on the error page, and so several times
-/// in memory. Most longer requests are about a limit of 64 KiB.
+/// The maximum length of a request in bytes. If a long line is rejected, it is also in the log and on the error page, and
+/// so several times in memory. Most longer requests are about a limit of 64 KiB.
 const REQUEST_MAX: usize = 8_000;
 
 /// After a hundred thousand requests, no more memory is in use than after the first hundred. Each connection has nearly a

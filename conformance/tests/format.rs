@@ -1,4 +1,4 @@
-//! Tests the notation for bytes, and the parsers of cases and divergences.
+//! Tests the notation for bytes, the comparison of replies with patterns, and the parsers of cases and divergences.
 
 use sanserve_conformance::{Case, Pattern, case, divergence, text};
 use std::panic::catch_unwind;

@@ -1,4 +1,4 @@
-//! Tests the oracle with expected replies that are changed in one place.
+//! Tests the oracle: it fails replies and logs that differ from the expected ones in one place, and stale divergences.
 
 mod stub;
 

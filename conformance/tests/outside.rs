@@ -1,6 +1,6 @@
-//! A package outside of the workspace that depends on the packaged crates. It contains the code of `docs/porting.md` and
-//! `docs/simulation.md`: the ports pass the list there, the simulation passes, and each change with which the guide says
-//! that the list fails makes it fail, with the message that the guide shows.
+//! Tests the code of `docs/porting.md` and `docs/simulation.md` in a package outside the workspace that depends on the
+//! packaged crates: the ports pass the list, the simulation passes, and each change with which the guide says that the
+//! list fails makes it fail, with the message that the guide shows.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! Requests ten thousand random ranges of random files, in memory and from each adapter without a host: every reply has
-//! the right bytes of the file. The parsers of fields and replies are independent of the engine.
+//! Tests that every reply has the right bytes of the file: requests ten thousand random ranges of random files, in
+//! memory and from each adapter without a host. The parsers of fields and replies are independent of the engine.
 
 #![cfg(unix)]
 
@@ -227,7 +227,7 @@ fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], 
     assert_eq!(rest, format!("{delimiter}--\r\n").as_bytes());
 }
 
-/// Parses `Content-Range`.
+/// Returns the expected value of `Content-Range`.
 fn place(part: &RangeInclusive<usize>, file: &[u8]) -> String {
     format!("bytes {}-{}/{}", part.start(), part.end(), file.len())
 }
@@ -372,7 +372,7 @@ fn ranges_over_sockets_have_the_right_bytes() {
 fn ranges_over_tls_have_the_right_bytes() {
     let (folder, (certificate, tls)) = (folder(), https::certified());
     let start = threads(&folder, move |server| server.with_tls(tls.clone()));
-    // Only a few, because each of them needs a handshake; the adapter is the same.
+    // Only a few requests, because each of them needs a handshake; the adapter is the same.
     of_server(5, 300, servers(start, |to| certificate.connect(to)));
 }
 

@@ -1,4 +1,5 @@
-//! Simulates the engine: `SEEDS` worlds, or the one of `SEED`. The tests of the checks are in `sim_checks`.
+//! Tests the engine in simulated worlds: `SEEDS` of them, or the one of `SEED`. Also tests that transcripts can be
+//! replayed. The tests of the checks are in `sim_checks`.
 
 use sanserve_conformance::sim::{Sim, replay, standard_handler};
 

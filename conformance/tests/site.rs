@@ -1,6 +1,6 @@
-//! Tests the site, its copy on a disk, and that every fragmentation divides exactly the bytes that it is given.
+//! Tests the site and its copy on a disk.
 
-use sanserve_conformance::{Entry, FRAGMENTATIONS, Fragmentation, Site};
+use sanserve_conformance::{Entry, Site};
 
 fn file(site: &Site, path: &[u8]) -> (Vec<u8>, (i64, u32), bool, bool) {
     match site.entry(path) {
@@ -130,36 +130,4 @@ fn the_site_can_be_written_to_a_disk() {
     }
     assert!(site.write_to(&root).is_err(), "nothing is overwritten");
     std::fs::remove_dir_all(&root).expect("the folder can be removed");
-}
-
-#[test]
-fn sizes_add_up_with_every_fragmentation() {
-    for fragmentation in FRAGMENTATIONS {
-        let (mut sizes, mut left, mut count) = (fragmentation.sizes(), 1_200_126, 0);
-        while left > 0 {
-            let len = sizes.next_size(left);
-            assert!((1..=left).contains(&len), "{fragmentation}");
-            left -= len;
-            count += 1;
-        }
-        assert_eq!(sizes.next_size(0), 0);
-        match fragmentation {
-            Fragmentation::Whole => assert_eq!(count, 1),
-            Fragmentation::ByByte => assert_eq!(count, 1_200_126),
-            Fragmentation::Seeded(_) => {
-                assert!((50..10_000).contains(&count), "{fragmentation}: {count}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_seed_always_gives_the_same_sizes() {
-    let lens = |seed| {
-        let mut sizes = Fragmentation::Seeded(seed).sizes();
-        (0..20).map(|_| sizes.next_size(1000)).collect::<Vec<_>>()
-    };
-    assert_eq!(lens(1), lens(1));
-    assert!(lens(1) != lens(2) && lens(2) != lens(3) && lens(0) != lens(1));
-    assert!(lens(7).iter().any(|&len| len < 30) && lens(7).iter().any(|&len| len > 30));
 }

@@ -1,4 +1,5 @@
-//! The command as a component in wasmtime: the documented invocation, and the files that it must not serve.
+//! Tests the command as a component in wasmtime: the documented invocation, the files that it must not serve, and its
+//! error messages.
 
 #![cfg(unix)]
 

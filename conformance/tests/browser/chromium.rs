@@ -1,4 +1,4 @@
-//! [`Chromium`]: a headless Chromium, controlled over two pipes with the DevTools protocol.
+//! [`Chromium`]: starts a headless Chromium, and controls it over two pipes with the DevTools protocol.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Tests the listings and error pages in a headless Chromium: the rules of axe-core, several screens, and the filter; and in
-//! w3m, which has neither styles nor scripts.
+//! Tests the listings and error pages in a headless Chromium: the rules of axe-core, several screens, links, sorting
+//! and the filter; and in w3m, which has neither styles nor scripts.
 
 use std::env;
 use std::fs;
@@ -174,7 +174,7 @@ fn every_link_of_a_listing_opens_its_file() {
     assert_eq!(found, json!([200, 200, 200, 200, 200, 200, 200, 200]));
 }
 
-/// The buttons of a form sort, without JavaScript and under the page's policy.
+/// Sorting uses the buttons of a form, so it works without JavaScript and under the page's policy.
 #[test]
 fn a_key_on_a_column_header_sorts_by_it() {
     let Some(program) = tools::find("chromium") else {

@@ -1,5 +1,5 @@
-//! Tests with a headless Chromium: the suite on the Service Worker of `examples/browser`, and the use of its page; the
-//! accessibility of listings, and uploads with them.
+//! Tests with a headless Chromium: the suite on the Service Worker of `examples/browser`, and the use of its page;
+//! listings and their accessibility, uploads, and resumed downloads.
 
 #![cfg(unix)]
 

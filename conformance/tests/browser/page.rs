@@ -1,4 +1,4 @@
-//! [`Page`]: the page of `examples/browser`, built, served, and open in a headless Chromium.
+//! [`Page`]: builds and serves the page of `examples/browser`, and opens it in a headless Chromium.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

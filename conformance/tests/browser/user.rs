@@ -1,5 +1,5 @@
 //! Tests what a user does with the page of `examples/browser`, in a headless Chromium: serving a folder, a zip file or
-//! a large file, seeking in media, and returning after the worker was stopped or replaced.
+//! a large file, seeking in media, and returning after the worker was stopped or the cached engine was replaced.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Write};

@@ -1,4 +1,4 @@
-//! [`Component`]: a component that runs in wasmtime, and its clients.
+//! [`Component`]: runs a component in wasmtime, connects clients to it, and reads its log.
 
 use std::cell::Cell;
 use std::fs::File;

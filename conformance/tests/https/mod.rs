@@ -1,4 +1,4 @@
-//! A certificate for a TLS server, and a client that trusts it.
+//! Creates a certificate for a TLS server, and a client that trusts it.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! [`Machine`]: runs an image of `examples/firmware` in QEMU. One serial line carries the bytes of a connection; on a
-//! second one, the test sends orders, and the machine reports.
+//! [`Machine`]: builds an image of `examples/firmware`, runs it in QEMU, and controls its connections. One serial line
+//! carries the bytes of a connection; on a second one, the test sends orders, and the machine reports.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;

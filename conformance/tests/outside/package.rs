@@ -1,4 +1,4 @@
-//! [`Package`]: a package in a temporary folder, which depends on the packaged crates of this workspace.
+//! [`Package`]: creates a package in a temporary folder that depends on the packaged crates of this workspace.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! [`Page`]: a page of the documentation, with its blocks of code.
+//! [`Page`]: reads the blocks of code of a page of the documentation.
 
 use std::fs;
 

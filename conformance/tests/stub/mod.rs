@@ -1,4 +1,4 @@
-//! A stub of a system under test: it returns the expected replies, which a test can change.
+//! [`stub`]: returns the expected replies in place of a system under test; a test can change them.
 
 use sanserve_conformance::{
     Case, Fragmentation, Observed, Pattern, Report, Suite, case, divergence,

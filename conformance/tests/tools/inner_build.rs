@@ -1,4 +1,4 @@
-//! [`cargo`]: builds that are started by a test, isolated from the build of the test.
+//! [`cargo`]: starts a build from a test, isolated from the build of the test.
 //!
 //! Such a build must not share a target folder with the outer one. Its environment and its features differ, so cargo
 //! would build `ring`, `rustls` and `sanserve` again under the tests that still need them.

@@ -1,4 +1,4 @@
-//! Tools that a machine may lack: programs and targets that are not part of Rust.
+//! Finds programs that a machine may lack, skips tests without them, and runs cargo in other packages.
 
 #[allow(dead_code, reason = "not every test builds something")]
 pub(crate) mod inner_build;

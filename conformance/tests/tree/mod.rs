@@ -1,4 +1,4 @@
-//! The site as a tree in memory, its CGI scripts faked by functions.
+//! Creates a tree in memory with the files of the site. Functions fake its CGI scripts.
 
 use sanserve_conformance::{CgiOutput, Entry, Site, run_script};
 use sanserve_core::CgiScript;
