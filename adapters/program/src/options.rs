@@ -132,13 +132,13 @@ pub(crate) struct Options {
     #[arg(help_heading = HEADERS, hide_short_help = true)]
     pub(crate) cache_control: Option<String>,
 
-    /// Let pages of ORIGIN read everything [default: *]
+    /// Let pages of ORIGIN (or all sites) read everything
     #[arg(long, value_name = "ORIGIN", value_parser = value_parsers::origin)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     #[arg(help_heading = HEADERS, hide_short_help = true)]
     pub(crate) cors: Option<String>,
 
-    /// Make ETags of equal files equal on all machines
+    /// Make ETags from time and length only
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, help_heading = HEADERS, hide_short_help = true)]
     pub(crate) portable_tags: bool,
@@ -165,12 +165,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// Read its key from here [default: --tls-cert]
+    /// Read the key from here [default: --tls-cert]
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Read the password of its key from here
+    /// Read the password of the key from here
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
@@ -214,7 +214,7 @@ pub(crate) struct Options {
     #[arg(help_heading = SCRIPTS, hide_short_help = true)]
     pub(crate) cgi_limit: Option<usize>,
 
-    /// Do not log requests
+    /// Write no log
     #[arg(short, long, help_heading = LOGGING)]
     pub(crate) quiet: bool,
 
