@@ -5,7 +5,7 @@
 //! so that the same seed gives the same world on every machine: a failure can be reproduced from its seed. Nothing here
 //! uses a socket, a disk, the system's clock or a thread.
 //!
-//! An adapter injects the faults ([`Faults`]) and records a [`Conversation`] for each connection. The [`checks`] then
+//! A driver injects the faults ([`Faults`]) and records a [`Conversation`] for each connection. The [`checks`] then
 //! look at the conversations. To simulate *your* handler, write a test:
 //!
 //! ```
@@ -113,7 +113,7 @@ impl<H: Handler> Sim<Tree, H> {
     /// Simulates a handler over a small [`Tree`], whose files change. `handler` creates one for each connection, from a
     /// random number that you can use to choose settings.
     pub fn new(handler: impl Fn(u64) -> H + 'static) -> Self {
-        let mut sim = Sim::over(Tree::grow, handler);
+        let mut sim = Sim::over(Tree::random, handler);
         sim.change = Box::new(Tree::change);
         sim
     }

@@ -1,5 +1,5 @@
-//! Runs the suite on ports with planted faults. Each fault must be caught, by a case that is named here; the same port
-//! without a fault must pass.
+//! Tests that the suite catches every fault of a port: runs it on ports with planted faults. Each must be caught by a
+//! case that is named here; the same port without a fault must pass.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! The simulation finds broken handlers, each within a bounded number of seeds, and passes the same handlers without their
-//! fault.
+//! Tests that the simulation finds broken handlers, each within a bounded number of seeds, and passes the same handlers
+//! without their fault.
 
 use std::cell::{Cell, RefCell};
 use std::process::Command;
@@ -60,8 +60,8 @@ fn hello(ex: &mut Exchange<'_>, announced: usize) -> Next {
     Next::Done
 }
 
-/// The handlers that make a mistake that the engine names, in every reply.
-fn named_mistakes() -> Vec<Case> {
+/// The handlers that make a mistake that the engine reports, in every reply.
+fn reported_mistakes() -> Vec<Case> {
     let mistake = |name, handler| case(name, &["handler"], handler);
     vec![
         mistake("sends nothing", |broken| {
@@ -150,17 +150,21 @@ fn named_mistakes() -> Vec<Case> {
     ]
 }
 
-/// The handlers that work without end, or panic.
+/// The handlers that never stop, or panic.
 fn endless_handlers() -> Vec<Case> {
     vec![
-        case("opens files without end", &["end", "reference"], |broken| {
-            function(move |ex, event| match event {
-                Some(_) if !broken => hello(ex, 6),
-                _ => Next::Open(Path::default()),
-            })
-        }),
         case(
-            "sends chunks without end",
+            "never stops opening files",
+            &["end", "reference"],
+            |broken| {
+                function(move |ex, event| match event {
+                    Some(_) if !broken => hello(ex, 6),
+                    _ => Next::Open(Path::default()),
+                })
+            },
+        ),
+        case(
+            "never stops sending chunks",
             &["end", "reference"],
             |broken| {
                 let mut left = 0;
@@ -178,7 +182,7 @@ fn endless_handlers() -> Vec<Case> {
                 })
             },
         ),
-        case("waits without end", &["end", "reference"], |broken| {
+        case("never stops waiting", &["end", "reference"], |broken| {
             function(move |ex, event| match event {
                 Some(_) if !broken => hello(ex, 6),
                 _ => Next::Wait(std::time::Duration::from_millis(1)),
@@ -218,8 +222,10 @@ fn replies_with(
         }
         let expected = expected(exchange.target, exchange.content);
         if *reply.body != *expected {
-            let (ours, theirs) = (reply.body.len(), expected.len());
-            return Err(format!("{ours} bytes in place of {theirs}, or others"));
+            let (expected, got) = (expected.len(), reply.body.len());
+            return Err(format!(
+                "expected {expected} bytes of content; got {got}, or different ones"
+            ));
         }
     }
     Ok(())
@@ -620,8 +626,8 @@ fn find_all(cases: Vec<Case>) {
 }
 
 #[test]
-fn mistakes_that_the_engine_names_are_found() {
-    find_all(named_mistakes());
+fn mistakes_that_the_engine_reports_are_found() {
+    find_all(reported_mistakes());
 }
 
 #[test]

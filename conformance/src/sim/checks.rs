@@ -1,4 +1,4 @@
-//! The checks: what must hold for every conversation, whatever faults it had.
+//! Checks what must hold for every conversation, whatever faults it had.
 
 use sanserve_core::{Ask, Protocol};
 

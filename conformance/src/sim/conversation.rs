@@ -1,4 +1,4 @@
-//! [`Conversation`]: the record of one connection, which is all that the checks look at.
+//! [`Conversation`]: records one connection. The checks look at nothing else.
 
 use std::sync::Arc;
 

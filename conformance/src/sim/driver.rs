@@ -1,5 +1,5 @@
-//! [`Driver`]: the adapter of one connection of a world. [`FaultyIo`] performs what the connection wants; here it is
-//! stepped, and its counters are kept.
+//! [`Driver`]: drives one connection of a world: steps it, lets [`FaultyIo`] perform what it wants, and keeps its
+//! counters.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -34,7 +34,7 @@ pub(super) struct Driver<F, H> {
     failed: bool,
     /// The bytes that the peer had received when the last request began, and the number of that request.
     reply_began: (usize, usize),
-    /// It works without end, so it is not stepped any more.
+    /// It never stops, so it is no longer stepped.
     pub(super) abandoned: bool,
     pub(super) transcript: Option<Transcript>,
 }

@@ -1,4 +1,4 @@
-//! Calls of the file system with faults: short, late and failed, with every handle tracked.
+//! Performs calls of the file system with faults: short, late and failed. Every handle is tracked.
 
 use std::sync::Arc;
 

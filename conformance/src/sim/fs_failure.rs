@@ -1,4 +1,4 @@
-//! [`FsFailure`]: an error that the file system has returned, and the operation that it has failed.
+//! [`FsFailure`]: an error that the file system has returned, and the operation that failed.
 
 use sanserve_core::{Ask, FsError};
 

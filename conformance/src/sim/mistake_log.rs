@@ -1,4 +1,4 @@
-//! The log format of a world: Python's, with a line for each mistake of the handler.
+//! Writes the log of a world in Python's format, with a line for each mistake of the handler, and finds these lines.
 
 use std::fmt;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! [`Peer`]: the remote end of a connection: what it sends, when it sends it, and how much it receives.
+//! [`Peer`]: the remote end of a connection: what it sends and when, and how much it receives.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! [`Random`]: the random number generator, on which everything in a world depends.
+//! [`Random`]: generates the random numbers on which everything in a world depends.
 
 /// Marsaglia's xorshift64. The same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]

@@ -1,5 +1,4 @@
-//! A parser of replies, as a client has one. It shares no code with the engine, and is as strict as RFC 9112 lets a
-//! client be.
+//! Parses replies, as a client does. It shares no code with the engine, and is as strict as RFC 9112 lets a client be.
 
 use std::borrow::Cow;
 
@@ -67,7 +66,7 @@ pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     })
 }
 
-/// Parses all replies. ParsedReply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that was
+/// Parses all replies. Reply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that was
 /// logged but never sent.
 ///
 /// # Errors

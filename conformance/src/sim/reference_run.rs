@@ -1,5 +1,5 @@
-//! The reference run of a conversation: the same requests and answers of the file system, but without faults. The content
-//! of a file is what was read in the first run.
+//! Runs a conversation again without faults, as reference: with the same requests, and the same answers from the file
+//! system. The content of a file is what was read in the first run.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
     }
 }
 
-/// If the transport failed in the first run, these bytes more than the peer received then are enough for a comparison.
+/// If the transport failed in the first run, the reference run stops this many bytes past what the peer received then.
 const ENOUGH: usize = 64 << 10;
 
 /// Returns the recorded answer. A call that was not answered fails.

@@ -1,4 +1,4 @@
-//! Runs the worlds of many seeds, and reports the first check that failed or panic.
+//! Runs the worlds of many seeds, and reports the first check that fails, or the first panic.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! [`ScriptProcess`]: a fake of a CGI process, for the scripts of a [`Tree`](super::Tree).
+//! [`ScriptProcess`]: fakes a CGI process, for the scripts of a [`Tree`](super::Tree).
 
 /// What a script does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The random settings of a world: connections, limits and timeouts. Most are small.
+//! Chooses the random settings of a world: connections, limits and timeouts. Most are small.
 
 use std::time::Duration;
 

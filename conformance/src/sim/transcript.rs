@@ -1,4 +1,4 @@
-//! [`Transcript`]: the wants and answers of a connection as text, one line for each step.
+//! [`Transcript`]: records the wants and answers of a connection as text, one line for each step. `replay` reads it.
 //!
 //! ```text
 //! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000

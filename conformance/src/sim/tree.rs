@@ -1,5 +1,5 @@
-//! [`Tree`]: the file system of a world. Its files shrink, grow, disappear and are replaced, also while they are open. Some
-//! can be sent with `Want::Copy`, and some are CGI scripts.
+//! [`Tree`]: the file system of a world. Its files shrink, grow, disappear and are replaced, also while they are open.
+//! Some can be sent with `Want::Copy`, and some are CGI scripts.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -83,7 +83,7 @@ pub const TARGETS: &[&str] = &[
 impl Tree {
     /// Creates a random tree. Most files are small, and few are large.
     #[must_use]
-    pub fn grow(random: &mut Random) -> Tree {
+    pub fn random(random: &mut Random) -> Tree {
         let tree = Tree {
             nodes: RefCell::new(Vec::new()),
         };

@@ -1,5 +1,5 @@
-//! [`Watchdog`]: a thread that names the seed of a world that does not end because a handler does not return. A connection
-//! that takes steps without end is detected by its driver.
+//! [`Watchdog`]: a thread that reports the seed of a world that does not end because a handler does not return. A
+//! connection that never stops taking steps is detected by its driver.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! [`World`]: connections, a file system and a clock. The connection whose answer comes first takes the next step.
+//! [`World`]: runs connections over a file system with one clock. The connection whose answer comes first takes the
+//! next step.
 
 use std::time::Duration;
 
