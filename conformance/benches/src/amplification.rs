@@ -282,7 +282,7 @@ impl FileSystem for Anything {
 /// The cost of a connection, apart from instructions.
 #[derive(Clone, Copy, Default)]
 struct Cost {
-    /// The most bytes that were allocated.
+    /// The maximum number of bytes that were allocated at the same time.
     allocated: usize,
     /// The bytes of replies and log lines.
     output: usize,
@@ -351,9 +351,9 @@ struct Case {
     answer: Box<dyn Fn(usize) -> Cost>,
     /// The instructions for twice the size, in per cent of those for the size.
     doubled_max: u64,
-    /// The most instructions for each byte or entry.
+    /// The maximum number of instructions for each byte or entry.
     each_max: u64,
-    /// The most bytes of output.
+    /// The maximum length of the output in bytes.
     output_max: usize,
 }
 

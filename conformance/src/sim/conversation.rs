@@ -158,7 +158,7 @@ pub struct Counts {
     pub begun_after_finish: u64,
     /// Reads although the peer had sent only whole requests and was waiting for a reply to one of them.
     pub reads_while_reply_due: u64,
-    /// The most bytes of content that the handler got for one request.
+    /// The maximum number of bytes of content that the handler got for one request.
     pub content_max: u64,
     /// Whether the connection was shut down for writing.
     pub shutdown: bool,

@@ -266,5 +266,5 @@ fn error_of<F>(got: &Got<F>) -> FsError {
     }
 }
 
-/// The most bytes of a file that are sent at once.
+/// The maximum number of bytes of a file that are sent at once.
 const COPY_MAX: usize = 1 << 20;
