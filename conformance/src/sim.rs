@@ -42,22 +42,33 @@ pub mod checks;
 mod compare;
 pub mod conversation;
 mod driver;
+mod excerpt;
+mod fault_plan;
 mod faults;
 mod faulty_fs;
 mod faulty_io;
 mod fs_failure;
 mod grammar;
 mod handlers;
+mod input;
 mod mistake_log;
 mod peer;
+mod plan;
+mod played;
 mod random;
 pub mod reader;
 mod recording_handler;
+mod recovery;
 mod reference_run;
 mod replay;
 mod report;
+mod request;
 mod script;
+mod seed;
 mod settings;
+mod shown;
+mod shrink;
+mod side_by_side;
 mod tracked_handle;
 mod transcript;
 mod tree;
@@ -66,36 +77,37 @@ mod world;
 
 use sanserve_core::{Config, FileSystem, Handler};
 
-use self::checks::CHECKS;
 pub use self::conversation::Conversation;
-use self::conversation::{Counts, Disruptions};
-use self::driver::{Driver, address};
-use self::faults::FaultPlan;
-pub use self::faults::Faults;
-use self::grammar::Requests;
+pub use self::excerpt::excerpt;
+pub use self::faults::{FaultClass, Faults};
 pub use self::handlers::standard as standard_handler;
-use self::peer::Peer;
+use self::played::{Examined, Played};
 pub use self::random::Random;
 pub use self::replay::replay;
 pub use self::report::Failure;
-use self::transcript::Transcript;
+pub use self::request::Request;
+pub use self::seed::{Part, Reduction, Seed};
 pub use self::tree::{File, TARGETS, Tree};
-use self::world::{START, World};
 
 /// A simulation: how worlds are created, and the checks.
 pub struct Sim<S: FileSystem, H> {
     fs: Box<dyn Fn(&mut Random) -> S>,
     change: Box<Change<S>>,
     handler: Box<dyn Fn(u64) -> H>,
-    config: Box<dyn Fn(&mut Random) -> Config>,
-    targets: &'static [&'static str],
+    config: Option<Box<ConfigFn>>,
+    requests: Box<RequestsFn>,
+    /// The targets of random requests.
+    targets: Option<&'static [&'static str]>,
     faults: Option<Faults>,
+    before_world: Box<dyn Fn()>,
     checks: Vec<(&'static str, Box<CheckFn>)>,
     world_checks: Vec<(&'static str, Box<WorldCheckFn<S>>)>,
     allowed: Box<AllowedFn>,
 }
 
 type Change<S> = dyn Fn(&S, &mut Random);
+type RequestsFn = dyn Fn(&mut Random, usize) -> Vec<Request>;
+type ConfigFn = dyn Fn(&mut Random) -> Config;
 type CheckFn = dyn Fn(&Conversation) -> Result<(), String>;
 type WorldCheckFn<S> = dyn Fn(&S, &[Conversation]) -> Result<(), String>;
 type AllowedFn = dyn Fn(&Conversation, &str) -> bool;
@@ -147,9 +159,11 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             fs: Box::new(fs),
             change: Box::new(|_, _| {}),
             handler: Box::new(handler),
-            config: Box::new(settings::config),
-            targets: TARGETS,
+            config: None,
+            requests: grammar_of(TARGETS),
+            targets: Some(TARGETS),
             faults: None,
+            before_world: Box::new(|| ()),
             checks: Vec::new(),
             world_checks: Vec::new(),
             allowed: Box::new(|_, _| false),
@@ -166,14 +180,42 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// Sets the request targets, in place of [`TARGETS`].
     #[must_use]
     pub fn targets(self, targets: &'static [&'static str]) -> Self {
-        Sim { targets, ..self }
+        Sim {
+            requests: grammar_of(targets),
+            targets: Some(targets),
+            ..self
+        }
+    }
+
+    /// Sets the requests of each connection, in place of random ones. `requests` gets the limit of content in this world:
+    /// a few bytes, kilobytes or megabytes. [`Random::log_uniform`] returns a length below it.
+    ///
+    /// ```
+    /// use sanserve_conformance::sim::{Request, Sim};
+    /// use sanserve_core::Upload;
+    ///
+    /// Sim::new(|_| Upload::new()).requests(|random, content_max| {
+    ///     let content = vec![b'x'; random.log_uniform(content_max)];
+    ///     let put = Request::new("PUT", "/new").content(content).chunked(random);
+    ///     vec![put, Request::new("GET", "/new")]
+    /// });
+    /// ```
+    #[must_use]
+    pub fn requests(self, requests: impl Fn(&mut Random, usize) -> Vec<Request> + 'static) -> Self {
+        Sim {
+            requests: Box::new(requests),
+            targets: None,
+            ..self
+        }
     }
 
     /// Sets the configuration of connections, in place of a random one.
     #[must_use]
     pub fn config(self, config: impl Fn(&mut Random) -> Config + 'static) -> Self {
-        let config = Box::new(config);
-        Sim { config, ..self }
+        Sim {
+            config: Some(Box::new(config)),
+            ..self
+        }
     }
 
     /// Sets the fault rates, in place of random ones.
@@ -196,28 +238,43 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         self
     }
 
+    /// Calls a function before every world, which resets state that handlers share.
+    #[must_use]
+    pub fn before_world(self, before_world: impl Fn() + 'static) -> Self {
+        let before_world = Box::new(before_world);
+        Sim {
+            before_world,
+            ..self
+        }
+    }
+
     /// Adds a check at the end of every world, when all connections have closed and all handlers were dropped. It gets
-    /// the file system and the conversations. For state that handlers share, clone an `Rc` of it into both closures:
+    /// the file system and the conversations. For state that handlers share, clone an `Rc` of it into the closures:
     ///
     /// ```
+    /// use std::cell::Cell;
     /// use std::rc::Rc;
     /// use sanserve_conformance::sim::Sim;
-    /// use sanserve_core::{Next, from_fn};
+    /// use sanserve_core::from_fn;
     ///
-    /// let pool = Rc::new(());
-    /// let shared = Rc::clone(&pool);
+    /// let served = Rc::new(Cell::new(0_usize));
+    /// let [count, reset] = [Rc::clone(&served), Rc::clone(&served)];
     /// let sim = Sim::new(move |_| {
-    ///     let slot = Rc::clone(&shared);
+    ///     let count = Rc::clone(&count);
     ///     from_fn(move |ex| {
-    ///         let _slot = &slot;
+    ///         count.set(count.get() + 1);
     ///         ex.send_error(404, "Not Found")
     ///     })
     /// });
-    /// sim.check_world("pool", move |_, _| match Rc::strong_count(&pool) {
-    ///     2 => Ok(()),
-    ///     more => Err(format!("{} slots are lost", more - 2)),
-    /// })
-    /// .run();
+    /// sim.before_world(move || reset.set(0))
+    ///     .check_world("counts", move |_, conversations| {
+    ///         let requests = conversations.iter().map(|conversation| conversation.requests.len());
+    ///         match (served.get(), requests.sum::<usize>()) {
+    ///             (served, requests) if served == requests => Ok(()),
+    ///             (served, requests) => Err(format!("{served} of {requests} requests")),
+    ///         }
+    ///     })
+    ///     .run();
     /// ```
     #[must_use]
     pub fn check_world(
@@ -246,13 +303,14 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// # Panics
     /// If the handler panics.
     #[must_use]
-    pub fn simulate(&self, seed: u64, transcript: bool) -> Outcome {
+    pub fn simulate(&self, seed: impl Into<Seed>, transcript: bool) -> Outcome {
+        let seed = seed.into();
         let Played {
             conversations,
             transcript,
             panic,
             ..
-        } = self.play(seed, transcript);
+        } = self.play(&seed, transcript);
         if let Some((_, message)) = panic {
             panic!("seed {seed}: {message}");
         }
@@ -262,158 +320,26 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         }
     }
 
-    /// Runs the world of a seed, until its end or a panic.
-    fn play(&self, seed: u64, transcript: bool) -> Played<S> {
-        let mut random = Random::new(seed);
-        let faults = Faults::of(&mut random);
-        let faults = self.faults.unwrap_or(faults);
-        let mut world = World {
-            fs: (self.fs)(&mut random),
-            change: &*self.change,
-            drivers: Vec::new(),
-            faults,
-            random: random.fork(),
-            current: 0,
-        };
-        for number in 0..settings::connections(&mut random) {
-            let driver = self.connection(number, faults, &mut random, transcript);
-            world.drivers.push(driver);
-        }
-        let panic = report::catch(|| world.run()).err();
-        let mut played = Played {
-            conversations: Vec::new(),
-            transcript: format!("# sanserve transcript 1, seed {seed}\n"),
-            panic: panic.map(|message| (world.current, message)),
-            fs: world.fs,
-        };
-        for driver in world.drivers {
-            let (mut conversation, transcript) = driver.end();
-            played.transcript.push_str(&transcript);
-            if conversation.counts.closed {
-                let handler = || (self.handler)(conversation.handler);
-                match report::catch(|| reference_run::run(&conversation, handler())) {
-                    Ok(reference) => conversation.reference = reference,
-                    Err(message) => {
-                        played.panic.get_or_insert((conversation.number, message));
-                    }
-                }
-            }
-            played.conversations.push(conversation);
-        }
-        played
-    }
-
-    fn connection(
-        &self,
-        number: usize,
-        faults: Faults,
-        random: &mut Random,
-        transcript: bool,
-    ) -> Driver<S::File, H> {
-        let start = START + settings::start(random);
-        let requests = Requests::grow(random, self.targets);
-        let mut peer = Peer::new(random, requests, start);
-        settings::break_transport(&mut peer, random);
-        let conversation = Conversation {
-            number,
-            handler: random.number(),
-            config: mistake_log::set((self.config)(random)),
-            unix: (!random.one_in(8)).then_some(DATE),
-            input: std::mem::take(&mut peer.requests.bytes),
-            half_close: peer.half_close,
-            sent_lines: peer.requests.lines.take(),
-            sent_contents: std::mem::take(&mut peer.requests.contents),
-            request_ends: peer.requests.ends.clone(),
-            upgradable: !random.one_in(4),
-            upgraded: None,
-            requests: Vec::new(),
-            output: Vec::new(),
-            log: String::new(),
-            fs_calls: Vec::new(),
-            fs_failures: Vec::new(),
-            disruptions: Disruptions::default(),
-            counts: Counts::default(),
-            reference: None,
-        };
-        let handler = (self.handler)(conversation.handler);
-        let transcript = transcript.then(|| {
-            let peer = address(number);
-            Transcript::new(
-                number,
-                conversation.handler,
-                &peer,
-                conversation.unix,
-                &conversation.config,
-                conversation.upgradable,
-            )
-        });
-        let plan = FaultPlan::new(faults, random.fork());
-        let mut driver = Driver::new(conversation, peer, plan, handler, start);
-        driver.transcript = transcript;
-        driver
-    }
-
     /// Runs the world of a seed and all checks.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check_seed(&self, seed: u64) -> Result<Outcome, Failure> {
-        let twice = seed.is_multiple_of(RUN_TWICE_EVERY);
-        let Played {
-            conversations,
-            transcript,
-            panic,
-            fs,
-        } = self.play(seed, twice);
-        if let Some((connection, message)) = panic {
-            return Err(Failure::new(seed, "panic", connection, message));
+    pub fn check_seed(&self, seed: impl Into<Seed>) -> Result<Outcome, Failure> {
+        let Examined { played, failure } = self.examine(&seed.into(), false);
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(Outcome {
+                conversations: played.conversations,
+                transcript: played.transcript,
+            }),
         }
-        let outcome = Outcome {
-            conversations,
-            transcript,
-        };
-        if twice && self.play(seed, true).transcript != outcome.transcript {
-            return Err(Failure::new(
-                seed,
-                "deterministic",
-                0,
-                "two runs of one seed have different transcripts".into(),
-            ));
-        }
-        for conversation in &outcome.conversations {
-            let mut errors = conversation.handler_errors();
-            if let Some(error) = errors.find(|error| !(self.allowed)(conversation, error)) {
-                let message = format!("the handler {error}");
-                return Err(Failure::new(seed, "handler", conversation.number, message));
-            }
-            let checks = CHECKS
-                .iter()
-                .map(|(name, check)| (*name, check as &CheckFn));
-            let own = self.checks.iter().map(|(name, check)| (*name, &**check));
-            for (name, check) in checks.chain(own) {
-                check(conversation)
-                    .map_err(|message| Failure::new(seed, name, conversation.number, message))?;
-            }
-        }
-        for (name, check) in &self.world_checks {
-            check(&fs, &outcome.conversations)
-                .map_err(|message| Failure::new(seed, name, 0, message))?;
-        }
-        Ok(outcome)
     }
 }
 
-/// A world that was run.
-struct Played<S> {
-    fs: S,
-    conversations: Vec<Conversation>,
-    transcript: String,
-    /// The connection whose handler panicked, and the message.
-    panic: Option<(usize, String)>,
+/// Returns the generator of requests for these targets.
+fn grammar_of(targets: &'static [&'static str]) -> Box<RequestsFn> {
+    Box::new(move |random, content_max| grammar::requests(random, targets, content_max))
 }
-
-/// One seed in this number is run twice, and both transcripts must be the same.
-const RUN_TWICE_EVERY: u64 = 64;
 
 /// The date in every world that has one: 2026-01-01 00:00 UTC.
 const DATE: i64 = 1_767_225_600;

@@ -1,7 +1,9 @@
 //! Tests the engine in simulated worlds: `SEEDS` of them, or the one of `SEED`. Also tests that transcripts can be
 //! replayed. The tests of the checks are in `sim_checks`.
 
-use sanserve_conformance::sim::{Sim, replay, standard_handler};
+use std::process::Command;
+
+use sanserve_conformance::sim::{Seed, Sim, replay, standard_handler};
 
 #[test]
 fn all_checks_hold_in_all_worlds() {
@@ -46,4 +48,61 @@ fn a_replay_reports_the_first_different_step() {
     );
     let what = replay("what is this?", standard_handler).expect_err("it is not a transcript");
     assert_eq!(what, "line 1: not a line of a transcript");
+}
+
+#[test]
+fn a_reduced_world_lacks_what_is_left_out_and_can_be_replayed() {
+    let sim = Sim::standard();
+    for number in 1..100 {
+        let seed = format!("{number}-faults-c1..9-c0/break-c0/r0-c0/r1/b0..");
+        let seed: Seed = seed.parse().expect("it is valid");
+        let outcome = sim.simulate(&seed, true);
+        let transcript = &outcome.transcript;
+        assert_eq!(*transcript, sim.transcript(&seed));
+        assert!(transcript.contains("\n# faults: none\n"), "{transcript}");
+        let lines = transcript.lines().filter(|line| !line.starts_with('#'));
+        let has_faults = |line: &str| line.matches('\t').count() == 6 && !line.ends_with('\t');
+        assert_eq!(lines.clone().find(|line| has_faults(line)), None);
+        let whole = sim.simulate(number, false).conversations;
+        for conversation in outcome.conversations.iter().filter(|one| one.number == 0) {
+            assert!(!conversation.disruptions.reset && !conversation.disruptions.finished);
+            if let (Some(ours), Some(all)) = (&conversation.sent_lines, &whole[0].sent_lines)
+                && let [_, rest @ ..] = &all[..]
+            {
+                assert!(ours.starts_with(rest) || rest.starts_with(ours), "{seed}");
+            }
+        }
+        assert!(
+            outcome
+                .conversations
+                .iter()
+                .all(|one| !(1..9).contains(&one.number))
+        );
+        replay(transcript, standard_handler).expect("it is the same");
+    }
+}
+
+#[test]
+fn a_saved_transcript_can_be_replayed() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("transcript");
+    let sim = |variable: &str, value: &str, save: &str| {
+        let program = env!("CARGO_BIN_EXE_sanserve-sim");
+        let mut command = Command::new(program);
+        command.env(variable, value).env("SAVE", save);
+        let output = command.output().expect("it can be started");
+        let text = String::from_utf8(output.stdout).expect("it is text");
+        (output.status.success(), text)
+    };
+    let path = path.to_str().expect("it is text");
+    assert_eq!(sim("SEED", "3-late", path), (true, String::new()));
+    let (ok, text) = sim("REPLAY", path, "");
+    assert!(ok && text.ends_with(" steps, all the same\n"), "{text}");
+    let (ok, text) = sim("SEED", "3-late", "");
+    assert!(
+        ok && text.starts_with("# sanserve transcript 2, seed 3-late\n"),
+        "{text}"
+    );
+    let (ok, _) = sim("REPLAY", "/nonexistent", "");
+    assert!(!ok);
 }

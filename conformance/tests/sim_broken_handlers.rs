@@ -4,9 +4,10 @@
 use std::cell::{Cell, RefCell};
 use std::process::Command;
 use std::rc::Rc;
+use std::time::Instant;
 
 use sanserve_conformance::sim::reader::ReplyEnd;
-use sanserve_conformance::sim::{Conversation, Sim, Tree};
+use sanserve_conformance::sim::{Conversation, Sim, Tree, excerpt};
 use sanserve_core::{Create, Event, Exchange, Handler, Next, Path, from_fn};
 
 type AnyHandler = Box<dyn Handler>;
@@ -498,7 +499,7 @@ impl Drop for Slot {
 fn loses_slots() -> Case {
     let sim = |broken| {
         let used = Rc::new(Cell::new(0));
-        let pool = Rc::clone(&used);
+        let [pool, reset] = [Rc::clone(&used), Rc::clone(&used)];
         let sim = Sim::new(move |_| {
             let (pool, mut slot) = (Rc::clone(&pool), None);
             function(move |ex, event| {
@@ -512,6 +513,7 @@ fn loses_slots() -> Case {
                 Next::Done
             })
         });
+        let sim = sim.before_world(move || reset.set(0));
         sim.check_world("pool", move |_, _| match used.get() {
             0 => Ok(()),
             lost => Err(format!("{lost} slots are lost")),
@@ -614,10 +616,28 @@ fn find_all(cases: Vec<Case>) {
         let broken = sim(true);
         let failure = (1..=SEEDS_MAX).find_map(|seed| broken.check_seed(seed).err());
         let failure = failure.unwrap_or_else(|| panic!("{name}: not found in {SEEDS_MAX} seeds"));
-        println!("{name}: seed {}, {}", failure.seed, failure.check);
+        let start = Instant::now();
+        let reduced = broken.shrink(&failure);
+        let (seed, took) = (&reduced.seed, start.elapsed());
+        let transcript = excerpt(&broken.transcript(seed));
+        let lines = transcript.lines().count();
+        println!(
+            "{name}: seed {}, {}, reduced to {seed} with {lines} lines in {took:.1?}",
+            failure.seed, failure.check
+        );
         assert!(checks.contains(&failure.check), "{name}: {failure}");
+        assert_eq!(reduced.check, failure.check, "{name}: {reduced}");
+        assert_eq!(
+            broken.check_seed(seed).err(),
+            Some(reduced.clone()),
+            "{name}"
+        );
+        assert!(lines < 200, "{name}: {lines} lines:\n{transcript}");
+        if std::env::var_os("SHOW").is_some() {
+            println!("{transcript}\n");
+        }
         let correct = sim(false);
-        for seed in 1..=failure.seed.max(200) {
+        for seed in 1..=failure.seed.number.max(200) {
             if let Err(failure) = correct.check_seed(seed) {
                 panic!("{name}, without the fault: {failure}");
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sanserve_core::{Ask, Config, Entries, FsError, Meta};
 
 pub use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
+use super::input::Input;
 use super::mistake_log;
+use super::plan::ConnectionPlan;
 use super::reader::{self, Logged, ParsedReply};
 
 /// The record of one connection of a world, from the first step to the end.
@@ -13,6 +15,8 @@ use super::reader::{self, Logged, ParsedReply};
 pub struct Conversation {
     /// The number of the connection in the world, from 0.
     pub number: usize,
+    /// When it took place.
+    pub phase: Phase,
     /// The number from which the handler was created.
     pub handler: u64,
     /// The configuration of the connection.
@@ -49,6 +53,18 @@ pub struct Conversation {
     pub counts: Counts,
     /// The result without faults, if that run ended.
     pub reference: Option<ReferenceRun>,
+}
+
+/// When a connection takes place. In a quarter of the worlds there is one connection without faults before all others, and
+/// one with the same request after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Before all others.
+    Before,
+    /// As one of those with faults.
+    During,
+    /// After all others.
+    After,
 }
 
 /// A request that was sent whole and undamaged, and the reply to it.
@@ -177,9 +193,37 @@ pub struct ReferenceRun {
     pub log: String,
     /// The first call of the file system that is not the same.
     pub diverged: Option<String>,
+    /// The first calls of the handler, if there is a transcript.
+    pub calls: Vec<String>,
 }
 
 impl Conversation {
+    /// Creates the record of a connection that has not begun.
+    pub(super) fn new(plan: &ConnectionPlan, input: Input) -> Conversation {
+        Conversation {
+            number: plan.number,
+            phase: plan.phase,
+            handler: plan.handler,
+            config: plan.config.clone(),
+            unix: plan.unix,
+            input: input.bytes,
+            half_close: plan.half_close,
+            sent_lines: input.lines,
+            sent_contents: input.contents,
+            request_ends: input.ends,
+            upgradable: plan.upgradable,
+            upgraded: None,
+            requests: Vec::new(),
+            output: Vec::new(),
+            log: String::new(),
+            fs_calls: Vec::new(),
+            fs_failures: Vec::new(),
+            disruptions: Disruptions::default(),
+            counts: Counts::default(),
+            reference: None,
+        }
+    }
+
     /// Parses the replies that the peer received, with a parser that is independent of the engine.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 use super::conversation::Conversation;
-use super::faults::FaultPlan;
+use super::fault_plan::{FaultPlan, Occurred};
+use super::faults::FaultClass;
 use super::faulty_io::FaultyIo;
 use super::peer::Peer;
 use super::recording_handler::{HandlerRecord, RecordingHandler};
@@ -36,7 +37,9 @@ pub(super) struct Driver<F, H> {
     reply_began: (usize, usize),
     /// It never stops, so it is no longer stepped.
     pub(super) abandoned: bool,
-    pub(super) transcript: Option<Transcript>,
+    transcript: Option<Transcript>,
+    /// The number of faults in the transcript.
+    faults_noted: usize,
 }
 
 impl<F, H: Handler> Driver<F, H> {
@@ -71,16 +74,36 @@ impl<F, H: Handler> Driver<F, H> {
             reply_began: (0, 0),
             abandoned: false,
             transcript: None,
+            faults_noted: 0,
         }
     }
 
-    /// Returns the record and the transcript.
-    pub(super) fn end(mut self) -> (Conversation, String) {
+    /// Records a transcript, with the calls of the handler.
+    pub(super) fn write_transcript(&mut self, transcript: Transcript) {
+        self.transcript = Some(transcript);
+        self.record.borrow_mut().shown = Some(Vec::new());
+    }
+
+    /// Adds a line to the transcript that is not replayed.
+    pub(super) fn comment(&mut self, text: impl FnOnce() -> String) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.comment(&text());
+        }
+    }
+
+    /// Returns the record, the transcript, and the faults that have occurred.
+    pub(super) fn end(mut self) -> (Conversation, String, Occurred) {
         self.conversation.requests = std::mem::take(&mut self.record.borrow_mut().requests);
+        // The calls of a handler that has panicked.
+        let calls = self.record.borrow_mut().shown.take();
+        for call in calls.into_iter().flatten() {
+            self.comment(|| format!("handler: {call}"));
+        }
         let transcript = self.transcript.take();
         (
             self.conversation,
             transcript.map_or(String::new(), Transcript::end),
+            self.plan.occurred.unwrap_or_default(),
         )
     }
 
@@ -101,7 +124,7 @@ impl<F, H: Handler> Driver<F, H> {
         if let Some(transcript) = &mut self.transcript {
             transcript.got(&got);
         }
-        if self.finished.is_none() && self.plan.occurs(|faults| faults.finish) {
+        if self.finished.is_none() && self.plan.occurs(FaultClass::Finish) {
             conn.finish();
             self.note_finish(now);
         }
@@ -120,6 +143,11 @@ impl<F, H: Handler> Driver<F, H> {
         counts.past_deadlines += u64::from(deadline.is_some_and(|deadline| deadline <= now));
         self.deadline = deadline;
         if let Some(transcript) = &mut self.transcript {
+            let calls = self.record.borrow_mut().shown.take();
+            for call in calls.into_iter().flatten() {
+                transcript.comment(&format!("handler: {call}"));
+            }
+            self.record.borrow_mut().shown = Some(Vec::new());
             transcript.want(now, &want, self.deadline);
         }
         let is_upgrade = matches!(want, Want::Upgrade);
@@ -131,6 +159,7 @@ impl<F, H: Handler> Driver<F, H> {
             self.deadline = None;
         }
         (self.at, self.got) = (at, got);
+        self.note_faults();
         self.count(conn.allocated());
         self.abandon_endless_work();
         if is_upgrade {
@@ -173,6 +202,16 @@ impl<F, H: Handler> Driver<F, H> {
             transcript: &mut self.transcript,
             request: self.record.borrow().requests.len().saturating_sub(1),
             silent: false,
+        }
+    }
+
+    /// Adds the faults of this step to the transcript.
+    fn note_faults(&mut self) {
+        if let (Some(transcript), Some(occurred)) = (&mut self.transcript, &self.plan.occurred) {
+            for (class, occasion) in &occurred[self.faults_noted..] {
+                transcript.fault(*class, *occasion);
+            }
+            self.faults_noted = occurred.len();
         }
     }
 

@@ -1,7 +1,5 @@
 //! [`Faults`]: how often each fault occurs in a world.
 
-use std::time::Duration;
-
 use super::Random;
 
 /// How often each fault occurs: one time in this number, or never if it is 0.
@@ -44,6 +42,23 @@ impl Faults {
         finish: 0,
     };
 
+    /// Returns how often a fault occurs.
+    #[must_use]
+    pub fn odds(&self, class: FaultClass) -> u32 {
+        match class {
+            FaultClass::Short => self.short,
+            FaultClass::Nothing => self.nothing,
+            FaultClass::Slow => self.slow,
+            FaultClass::Late => self.late,
+            FaultClass::Reset => self.reset,
+            FaultClass::FsError => self.fs_error,
+            FaultClass::IoError => self.io_error,
+            FaultClass::FileChange => self.file_change,
+            FaultClass::ClockJump => self.clock_jump,
+            FaultClass::Finish => self.finish,
+        }
+    }
+
     /// Draws the faults of a world. Each is off in half of the worlds, so that each also occurs without the others.
     #[must_use]
     pub fn of(random: &mut Random) -> Faults {
@@ -63,63 +78,66 @@ impl Faults {
     }
 }
 
-/// Decides when the faults of a connection occur.
-#[derive(Clone, Debug)]
-pub(super) struct FaultPlan {
-    pub(super) faults: Faults,
-    pub(super) random: Random,
-    /// The longest read or write when they are short, at first.
-    short_max: usize,
-    /// The bytes that were moved.
-    moved: usize,
+/// The kinds of faults, one for each field of [`Faults`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultClass {
+    /// [`Faults::short`].
+    Short,
+    /// [`Faults::nothing`].
+    Nothing,
+    /// [`Faults::slow`].
+    Slow,
+    /// [`Faults::late`].
+    Late,
+    /// [`Faults::reset`].
+    Reset,
+    /// [`Faults::fs_error`].
+    FsError,
+    /// [`Faults::io_error`].
+    IoError,
+    /// [`Faults::file_change`].
+    FileChange,
+    /// [`Faults::clock_jump`].
+    ClockJump,
+    /// [`Faults::finish`].
+    Finish,
 }
 
-impl FaultPlan {
-    pub(super) fn new(faults: Faults, mut random: Random) -> FaultPlan {
-        let short_max = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
-        FaultPlan {
-            faults,
-            random,
-            short_max,
-            moved: 0,
+impl FaultClass {
+    /// All of them.
+    pub const ALL: [FaultClass; 10] = [
+        FaultClass::Short,
+        FaultClass::Nothing,
+        FaultClass::Slow,
+        FaultClass::Late,
+        FaultClass::Reset,
+        FaultClass::FsError,
+        FaultClass::IoError,
+        FaultClass::FileChange,
+        FaultClass::ClockJump,
+        FaultClass::Finish,
+    ];
+
+    /// Returns the name, which is that of the field of [`Faults`].
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultClass::Short => "short",
+            FaultClass::Nothing => "nothing",
+            FaultClass::Slow => "slow",
+            FaultClass::Late => "late",
+            FaultClass::Reset => "reset",
+            FaultClass::FsError => "fs_error",
+            FaultClass::IoError => "io_error",
+            FaultClass::FileChange => "file_change",
+            FaultClass::ClockJump => "clock_jump",
+            FaultClass::Finish => "finish",
         }
     }
 
-    /// Returns how many of `len` bytes are moved at once. Short reads and writes become longer with the bytes that were
-    /// moved before, so that megabytes take only thousands of steps.
-    pub(super) fn cut(&mut self, len: usize) -> usize {
-        let short_max = self.short_max.max(self.moved / 512);
-        let n = match self.random.one_in(self.faults.short) {
-            true if len > 0 => 1 + self.random.below(len.min(short_max)),
-            _ => len,
-        };
-        self.moved += n;
-        n
-    }
-
-    /// Returns whether a fault occurs now.
-    pub(super) fn occurs(&mut self, odds: fn(&Faults) -> u32) -> bool {
-        let odds = odds(&self.faults);
-        self.random.one_in(odds)
-    }
-
-    /// Returns the time of an answer before the deadline.
-    pub(super) fn soon(&mut self, now: Duration, deadline: Duration) -> Duration {
-        if !self.random.one_in(self.faults.slow) {
-            return now;
-        }
-        let most = deadline.saturating_sub(now);
-        let delay = match self.random.below(4) {
-            0 => Duration::from_nanos(self.random.number() % 1_000_000),
-            1 => Duration::from_millis(self.random.number() % 100),
-            2 => Duration::from_millis(self.random.number() % 20_000),
-            _ => most,
-        };
-        (now + delay).min(deadline - Duration::from_nanos(1))
-    }
-
-    /// Returns the time of an answer after the deadline.
-    pub(super) fn too_late(&mut self, deadline: Duration) -> Duration {
-        deadline + Duration::from_millis(self.random.pick(&[0, 0, 1, 1000]))
+    pub(super) fn named(name: &str) -> Option<FaultClass> {
+        FaultClass::ALL
+            .into_iter()
+            .find(|class| class.name() == name)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 
 use super::conversation::{Answer, FsCall, Writing};
+use super::faults::FaultClass;
 use super::faulty_io::{FaultyIo, TimedAnswer};
 use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
 use super::tracked_handle::TrackedHandle;
@@ -166,8 +167,8 @@ impl FaultyIo<'_> {
 
     /// Returns an error for an operation on an open file, if that fault occurs.
     fn io_error(&mut self) -> Option<FsError> {
-        let occurs = self.plan.occurs(|faults| faults.io_error);
-        occurs.then(|| self.plan.random.pick(&FS_ERRORS))
+        let occurs = self.plan.occurs(FaultClass::IoError);
+        occurs.then(|| self.plan.detail.pick(&FS_ERRORS))
     }
 
     fn note_failure(&mut self, operation: FsOperation, error: FsError) {
@@ -187,8 +188,8 @@ impl FaultyIo<'_> {
             return answer;
         }
         let mut got = fs.answer(ask);
-        if self.plan.occurs(|faults| faults.fs_error) {
-            let error = self.plan.random.pick(&FS_ERRORS);
+        if self.plan.occurs(FaultClass::FsError) {
+            let error = self.plan.detail.pick(&FS_ERRORS);
             got = match ask {
                 Ask::List(_) => Got::Listed(Err(error)),
                 Ask::Verify(_) => Got::Verified(Err(error)),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use sanserve_core::{FileSystem, Got, Want};
 
 use super::conversation::Conversation;
-use super::faults::FaultPlan;
+use super::fault_plan::FaultPlan;
+use super::faults::FaultClass;
 use super::peer::Peer;
 use super::reader::ReplyEnd;
 use super::tracked_handle::{HandleCount, TrackedHandle};
@@ -86,12 +87,12 @@ impl FaultyIo<'_> {
 
     /// Injects the faults that any want can have: an answer of `Nothing` without a reason, or after the deadline.
     pub(super) fn delay<F>(&mut self) -> Option<TimedAnswer<F>> {
-        if self.plan.occurs(|faults| faults.nothing) {
+        if self.plan.occurs(FaultClass::Nothing) {
             self.conversation.counts.pauses += 1;
             return Some((self.plan.soon(self.now, self.deadline), Got::Nothing));
         }
         self.plan
-            .occurs(|faults| faults.late)
+            .occurs(FaultClass::Late)
             .then(|| self.miss_deadline())
     }
 
@@ -121,9 +122,7 @@ impl FaultyIo<'_> {
     /// Reads from the peer, for whichever protocol.
     pub(super) fn receive<F>(&mut self, into: &mut [u8]) -> TimedAnswer<F> {
         self.use_transport();
-        if self.peer.consumed >= self.peer.resets_after_in
-            || self.plan.occurs(|faults| faults.reset)
-        {
+        if self.peer.consumed >= self.peer.resets_after_in || self.plan.occurs(FaultClass::Reset) {
             return self.fail();
         }
         if let Some(answer) = self.delay() {
@@ -172,7 +171,7 @@ impl FaultyIo<'_> {
     pub(super) fn accepts<F>(&mut self, len: usize) -> Result<usize, TimedAnswer<F>> {
         self.use_transport();
         let sent = self.conversation.output.len();
-        if sent >= self.peer.resets_after_out || self.plan.occurs(|faults| faults.reset) {
+        if sent >= self.peer.resets_after_out || self.plan.occurs(FaultClass::Reset) {
             return Err(self.fail());
         }
         if let Some(answer) = self.delay() {

@@ -27,6 +27,18 @@ impl Random {
         ((u128::from(self.number()) * n as u128) >> 64) as usize
     }
 
+    /// Returns a number of at most `max`, of which each order of magnitude is equally likely.
+    pub fn log_uniform(&mut self, max: usize) -> usize {
+        let bits = (usize::BITS - max.leading_zeros()) as usize;
+        match self.below(bits + 1) {
+            0 => 0,
+            order => {
+                let least = 1 << (order - 1);
+                least + self.below(least.min(max - least + 1))
+            }
+        }
+    }
+
     /// Returns true one time in `n`, and never if `n` is 0.
     pub fn one_in(&mut self, n: u32) -> bool {
         n > 0 && self.below(n as usize) == 0

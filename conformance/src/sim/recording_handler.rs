@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use sanserve_core::{Event, Exchange, Handler, Next};
 
+use super::shown::{brief, debug};
+use crate::text::show;
+
 /// More calls than a handler needs in one step of its connection: one for each piece of content in a buffer.
 const CALLS_MAX: u32 = 100_000;
 
@@ -23,6 +26,8 @@ pub(super) struct HandlerRecord {
     pub(super) content_max: u64,
     /// The calls of the handler in this step of the connection.
     pub(super) calls: u32,
+    /// These calls as text, if they are recorded.
+    pub(super) shown: Option<Vec<String>>,
 }
 
 pub(super) struct RecordingHandler<H> {
@@ -37,8 +42,20 @@ impl<H> RecordingHandler<H> {
         (RecordingHandler { handler, record }, shared)
     }
 
+    /// Records a call, if that is wanted, before it is known what it returns.
+    fn show(&self, call: impl FnOnce() -> String) {
+        let shown = &mut self.record.borrow_mut().shown;
+        if let Some(shown) = shown.as_mut().filter(|shown| shown.len() < CALLS_SHOWN_MAX) {
+            shown.push(call());
+        }
+    }
+
     fn record(&self, next: Next) -> Next {
         let mut record = self.record.borrow_mut();
+        let last = record.shown.as_mut().and_then(|shown| shown.last_mut());
+        if let Some(last) = last.filter(|last| !last.contains(RETURNS)) {
+            *last = format!("{last}{RETURNS}{}", show_next(&next));
+        }
         record.calls += 1;
         assert!(
             record.calls < CALLS_MAX,
@@ -56,6 +73,7 @@ impl<H: Handler> Handler for RecordingHandler<H> {
         record.requests.push(ex.requestline().into());
         record.content = 0;
         drop(record);
+        self.show(|| format!("begin {}", show(ex.requestline().as_bytes())));
         let next = self.handler.begin(ex);
         self.record(next)
     }
@@ -67,7 +85,39 @@ impl<H: Handler> Handler for RecordingHandler<H> {
             record.content_max = record.content_max.max(record.content);
         }
         drop(record);
+        self.show(|| show_event(&event));
         let next = self.handler.resume(ex, event);
         self.record(next)
     }
 }
+
+fn show_event(event: &Event<'_>) -> String {
+    match event {
+        Event::Data(bytes) => show_bytes("Data", bytes),
+        event => debug(event, SHOWN_MAX),
+    }
+}
+
+fn show_next(next: &Next) -> String {
+    match next {
+        Next::Write(bytes) => show_bytes("Write", bytes),
+        Next::WriteFile(bytes) => show_bytes("WriteFile", bytes),
+        next => debug(next, SHOWN_MAX),
+    }
+}
+
+fn show_bytes(name: &str, bytes: &[u8]) -> String {
+    match bytes.len() {
+        len @ ..=40 => format!("{name}({len} bytes: {})", brief(bytes)),
+        len => format!("{name}({len} bytes: {}…)", brief(&bytes[..40])),
+    }
+}
+
+/// Between a call and what it returns.
+const RETURNS: &str = " -> ";
+
+/// The calls in one step, or in a reference run, that are shown.
+const CALLS_SHOWN_MAX: usize = 40;
+
+/// The bytes of an event that are shown.
+const SHOWN_MAX: usize = 120;

@@ -1,13 +1,14 @@
 //! Runs a conversation again without faults, as reference: with the same requests, and the same answers from the file
 //! system. The content of a file is what was read in the first run.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, Want};
 
 use super::conversation::{Answer, Conversation, FsCall, ReferenceRun};
 use super::driver::{REPLY_MAX, address, steps_max};
-use super::recording_handler::RecordingHandler;
+use super::recording_handler::{HandlerRecord, RecordingHandler};
 
 /// An open file or process: the number of its recorded answer, and how much of a process's output was read or of a new
 /// file was written.
@@ -17,8 +18,13 @@ struct ReplayedFile {
 }
 
 /// Runs a conversation again without faults. Returns `None` if it does not end.
-pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option<ReferenceRun> {
+pub(super) fn run<H: Handler>(
+    conversation: &Conversation,
+    handler: H,
+    recording: bool,
+) -> Option<ReferenceRun> {
     let (handler, record) = RecordingHandler::new(handler);
+    record.borrow_mut().shown = recording.then(Vec::new);
     let mut conn = Connection::new(
         conversation.config.clone(),
         &address(conversation.number),
@@ -27,6 +33,16 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
     if conversation.upgradable {
         conn.allow_upgrade();
     }
+    let mut reference = repeat(conversation, conn, &record)?;
+    reference.calls = record.borrow_mut().shown.take().unwrap_or_default();
+    Some(reference)
+}
+
+fn repeat<H: Handler>(
+    conversation: &Conversation,
+    mut conn: Connection<ReplayedFile, RecordingHandler<H>>,
+    record: &RefCell<HandlerRecord>,
+) -> Option<ReferenceRun> {
     let (mut reference, mut calls) = (ReferenceRun::default(), 0);
     let (mut rest, mut now, mut got) = (&conversation.input[..], Duration::ZERO, Got::Nothing);
     let (mut steps, mut reply_began) = (0, (0, 0));

@@ -8,7 +8,7 @@ use sanserve_core::{
     Step, Want,
 };
 
-use super::transcript::{config, describe, time};
+use super::transcript::{accepted, config, describe, time};
 use crate::text;
 
 /// Replays all connections of a transcript, with handlers that are created from the recorded numbers as in
@@ -46,10 +46,11 @@ pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Resul
                 }
                 None => Err("no connection yet".into()),
             },
-            [now, want, deadline, lent, got, bytes] => {
+            [now, want, deadline, argument, got, bytes, _] => {
                 steps += 1;
                 let replayed = replayed.as_mut().ok_or("no connection yet".to_string());
-                replayed.and_then(|replayed| replayed.step(now, [want, deadline, lent], got, bytes))
+                replayed
+                    .and_then(|replayed| replayed.step(now, [want, deadline, argument], got, bytes))
             }
             _ if line.is_empty() || line.starts_with('#') => Ok(()),
             _ => Err("not a line of a transcript".into()),
@@ -98,11 +99,12 @@ impl<H: Handler> ReplayedConnection<H> {
         let next = read_got(got).ok_or("invalid answer")?;
         let Step { want, deadline, .. } =
             self.conn.step(now, std::mem::replace(&mut self.got, next));
-        let (wants, lent) = describe(&want);
+        let (wants, argument) = describe(&want);
+        let argument = argument.show(accepted(&self.got));
         let deadline = deadline.map_or("-".into(), time);
-        if [wants.as_str(), &deadline, &lent] != recorded {
+        if [wants.as_str(), &deadline, &argument] != recorded {
             return Err(format!(
-                "{wants}	{deadline}	{lent}\nin place of {}",
+                "{wants}	{deadline}	{argument}\nin place of {}",
                 recorded.join("\t")
             ));
         }

@@ -1,19 +1,22 @@
 //! Runs the worlds of many seeds, and reports the first check that fails, or the first panic.
 
+use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 use std::time::Instant;
 
 use sanserve_core::{FileSystem, Handler};
 
-use super::Sim;
+use super::excerpt::excerpt;
 use super::watchdog::Watchdog;
+use super::{Seed, Sim, replay};
 
 /// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The seed of the world.
-    pub seed: u64,
+    pub seed: Seed,
     /// The name of the check, or `panic`.
     pub check: &'static str,
     /// The number of the connection in that world.
@@ -23,14 +26,20 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Returns whether another failure is probably one of the same fault.
+    pub(super) fn is_alike(&self, other: &Failure) -> bool {
+        let same_mistake = self.check != "handler" || self.message == other.message;
+        self.check == other.check && same_mistake
+    }
+
     pub(super) fn new(
-        seed: u64,
+        seed: &Seed,
         check: &'static str,
         connection: usize,
         message: String,
     ) -> Failure {
         Failure {
-            seed,
+            seed: seed.clone(),
             check,
             connection,
             message,
@@ -63,17 +72,42 @@ pub(super) fn catch<T>(play: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+thread_local! {
+    /// Whether the panics of this thread are not printed.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs many worlds whose panics need not be printed, since one like them was printed before.
+pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = take_hook();
+        set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                print(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = run();
+    QUIET.set(false);
+    result
+}
+
 impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// Runs `SEEDS` seeds, by default 1,000, from `FIRST_SEED` on, by default 1, and prints their number and the time. If
-    /// `SEED` is in the environment, only that seed is run, and its transcript is printed, or written to the file in
-    /// `SAVE`.
+    /// one fails, its world is [reduced](Self::shrink), and an excerpt of its transcript is printed.
+    ///
+    /// If `SEED` is in the environment, such as `17` or `17-short-c1`, only that world is run, and its transcript is
+    /// printed, or written to the file in `SAVE`. If `REPLAY` is there, the transcript in that file is
+    /// [replayed](super::replay()).
     ///
     /// If one seed takes more than `SEED_SECONDS` of real time, by default 60, a handler does not return. The process
     /// then prints the seed and exits.
     ///
     /// # Panics
     /// At the first check that fails, with its name, the seed, and how to repeat it. Also if one of these variables is
-    /// not a number.
+    /// invalid, or if a replay differs.
     pub fn run(&self) {
         if let Err(failure) = self.try_run() {
             panic!("\n{failure}");
@@ -86,29 +120,29 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// The first check that fails.
     ///
     /// # Panics
-    /// If a variable is not a number.
+    /// If a variable is invalid, or if a replay differs.
     pub fn try_run(&self) -> Result<(), Failure> {
-        let number = |name: &str| {
-            let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-            Some(
-                text.parse()
-                    .unwrap_or_else(|_| panic!("{name} must be a number")),
-            )
-        };
-        if let Some(seed) = number("SEED") {
-            return self.show(seed);
+        if let Some(path) = variable("REPLAY") {
+            self.replay_file(&path);
+            return Ok(());
         }
-        let (first, seeds) = (
-            number("FIRST_SEED").unwrap_or(1),
-            number("SEEDS").unwrap_or(1000),
-        );
-        let watchdog = Watchdog::start(number("SEED_SECONDS").unwrap_or(60));
+        if let Some(seed) = variable("SEED") {
+            return self.show(&seed.parse().unwrap_or_else(|error| panic!("SEED: {error}")));
+        }
+        let (first, seeds) = (number("FIRST_SEED", 1), number("SEEDS", 1000));
+        let watchdog = Watchdog::start(number("SEED_SECONDS", 60));
         let (start, mut steps, mut connections) = (Instant::now(), 0, 0);
         for seed in first..first.saturating_add(seeds) {
             watchdog.seed_begins(seed);
-            let conversation = self.check_seed(seed)?.conversations;
-            connections += conversation.len();
-            steps += conversation
+            let conversations = match self.check_seed(seed) {
+                Ok(outcome) => outcome.conversations,
+                Err(failure) => {
+                    drop(watchdog);
+                    return Err(self.report(&failure));
+                }
+            };
+            connections += conversations.len();
+            steps += conversations
                 .iter()
                 .map(|conversation| conversation.counts.steps)
                 .sum::<u64>();
@@ -122,14 +156,47 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         Ok(())
     }
 
-    fn show(&self, seed: u64) -> Result<(), Failure> {
-        let transcript = self.play(seed, true).transcript;
-        match std::env::var("SAVE") {
-            Ok(path) if !path.is_empty() => {
+    /// Reduces the world of a failure, and prints an excerpt of its transcript.
+    fn report(&self, failure: &Failure) -> Failure {
+        println!("{failure}\nreducing this world ...");
+        let failure = self.shrink(failure);
+        print!("{}", excerpt(&self.transcript(&failure.seed)));
+        failure
+    }
+
+    /// Returns the transcript of a world, whether it fails or not.
+    #[must_use]
+    pub fn transcript(&self, seed: &Seed) -> String {
+        quietly(|| self.play(seed, true).transcript)
+    }
+
+    fn show(&self, seed: &Seed) -> Result<(), Failure> {
+        let transcript = self.transcript(seed);
+        match variable("SAVE") {
+            Some(path) => {
                 std::fs::write(&path, transcript).unwrap_or_else(|error| panic!("{path}: {error}"));
             }
-            _ => print!("{transcript}"),
+            None => print!("{}", excerpt(&transcript)),
         }
         self.check_seed(seed).map(|_| ())
     }
+
+    fn replay_file(&self, path: &str) {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let steps = replay(&text, |number| (self.handler)(number));
+        let steps = steps.unwrap_or_else(|error| panic!("{path}: {error}"));
+        println!("{steps} steps, all the same");
+    }
+}
+
+/// Returns a variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    variable(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number (got {text})"))
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sanserve_core::{Config, Limits, Protocol, Timeouts};
 
 use super::Random;
-use super::peer::Peer;
+use super::grammar;
 
 /// Returns the number of connections.
 pub(super) fn connections(random: &mut Random) -> usize {
@@ -17,28 +17,49 @@ pub(super) fn connections(random: &mut Random) -> usize {
     }
 }
 
-/// Returns the time when a connection begins.
+/// Returns the time when a connection begins, from the start of the world.
 pub(super) fn start(random: &mut Random) -> Duration {
     Duration::from_millis(random.pick(&[0, 0, 1, 200, 5000]))
 }
 
-/// Sets where the transport fails or the peer stops reading, if at all.
-pub(super) fn break_transport(peer: &mut Peer, random: &mut Random) {
-    match random.below(16) {
-        0 => peer.resets_after_in = random.below(peer.requests.bytes.len() + 1),
-        1 => peer.resets_after_out = random.below(2000),
-        2 => peer.accepts_max = random.below(2000),
-        _ => {}
-    }
-    if peer.requests.ends.len() > REQUESTS_MANY {
-        peer.resets_after_out = peer.resets_after_out.min(OUTPUT_MAX);
+/// What the connections of a world have in common. Each kind of trouble is missing in a third of the worlds, so that they
+/// show what happens without it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WorldSettings {
+    /// The limit of content: small in most worlds, and megabytes in a few.
+    pub(super) content_max: usize,
+    /// Whether limits and timeouts are random.
+    pub(super) has_limits: bool,
+    /// Whether the bytes of some peers are changed or end early.
+    pub(super) has_damage: bool,
+    /// Whether some transports fail, and some peers stop reading.
+    pub(super) has_breaks: bool,
+}
+
+impl WorldSettings {
+    pub(super) fn draw(random: &mut Random) -> WorldSettings {
+        WorldSettings {
+            content_max: match random.below(64) {
+                0..2 => 4 << 20,
+                2..10 => 60,
+                _ => grammar::CONTENT_SMALL,
+            },
+            has_limits: !random.one_in(3),
+            has_damage: !random.one_in(3),
+            has_breaks: !random.one_in(3),
+        }
     }
 }
 
-/// A peer that sends more requests than this receives no more than `OUTPUT_MAX` bytes, which takes too long if the replies
-/// are large.
-const REQUESTS_MANY: usize = 50;
-const OUTPUT_MAX: usize = 4 << 20;
+/// Returns a version of HTTP.
+fn protocol(random: &mut Random) -> Protocol {
+    random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10])
+}
+
+/// Returns the default configuration with a random version of HTTP.
+pub(super) fn default_config(random: &mut Random) -> Config {
+    Config::default().with_protocol(protocol(random))
+}
 
 /// Returns a configuration with limits and timeouts that are the default or another value.
 pub(super) fn config(random: &mut Random) -> Config {
@@ -54,7 +75,7 @@ pub(super) fn config(random: &mut Random) -> Config {
         .with_grace(time(timeouts.grace))
         .with_linger(time(timeouts.linger))
         .with_ask(time(timeouts.ask));
-    let protocol = random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]);
+    let protocol = protocol(random);
     let head = limits
         .head
         .with_request_line(random.pick(&[65_536, 65_536, 65_536, 200, 40]))

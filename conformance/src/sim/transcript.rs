@@ -2,48 +2,83 @@
 //!
 //! ```text
 //! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000
-//! 1000.000000000  read 512  1060.000000000    18  GET / HTTP/1.0\r\n\r\n
+//! 1000.000000000  read 512  1060.000000000    18  GET / HTTP/1.0\r\n\r\n  short0
+//! # handler: begin GET / HTTP/1.0 -> Open(Path("index.html"))
 //! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - - s
 //! ```
 //!
-//! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the bytes or arguments of the want,
-//! the answer, and its bytes. Bytes are written as in [`text`](crate::text). A line `TIME finish` marks a call of
-//! `finish()`, and a line `upgradable` one of `allow_upgrade()`.
+//! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the arguments of the want or the
+//! bytes of it that were accepted, the answer, its bytes, and the faults, numbered as in a [`Seed`](super::Seed). Bytes are
+//! written as in [`text`](crate::text). A line `TIME finish` marks a call of `finish()`, and a line `upgradable` one of
+//! `allow_upgrade()`. Lines that begin with `#` are not replayed: the calls of the handler, which precede the want that
+//! they lead to, and the replies.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use sanserve_core::{Ask, Config, Got, Opened, Protocol, Want};
 
+use super::conversation::Conversation;
+use super::driver::address;
+use super::faults::FaultClass;
 use super::mistake_log;
+use super::shown::{brief, exact};
 use crate::text::show;
 
 /// The steps of one connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transcript {
     text: String,
-    /// The last line has a want, but no answer yet.
-    unanswered: bool,
+    /// The last want, which has no answer yet.
+    unanswered: Option<Unanswered>,
+    /// The bytes of its answer.
     bytes: Vec<u8>,
+    faults: String,
+    /// The lines that follow.
+    comments: String,
+}
+
+#[derive(Clone, Debug)]
+struct Unanswered {
+    now: Duration,
+    want: String,
+    deadline: Option<Duration>,
+    argument: String,
+    /// The bytes that may be accepted.
+    offered: Vec<u8>,
+}
+
+/// What belongs to a want.
+pub(super) enum Argument<'a> {
+    Text(String),
+    /// Bytes, some of which may be accepted.
+    Bytes(&'a [u8]),
+}
+
+impl Argument<'_> {
+    /// Formats it, with as many bytes as were accepted.
+    pub(super) fn show(&self, accepted: usize) -> String {
+        match self {
+            Argument::Text(text) => text.clone(),
+            Argument::Bytes(bytes) => brief(&bytes[..accepted.min(bytes.len())]),
+        }
+    }
 }
 
 impl Transcript {
     /// Starts the transcript of a connection.
-    pub(super) fn new(
-        number: usize,
-        handler: u64,
-        peer: &str,
-        unix: Option<i64>,
-        config: &Config,
-        upgradable: bool,
-    ) -> Self {
-        let date = unix.map_or("-".into(), |unix| unix.to_string());
-        let config = config_numbers(config).map(|number| number.to_string());
+    pub(super) fn new(conversation: &Conversation) -> Self {
+        let (number, handler) = (conversation.number, conversation.handler);
+        let peer = address(number);
+        let date = conversation
+            .unix
+            .map_or("-".into(), |unix| unix.to_string());
+        let config = config_numbers(&conversation.config).map(|number| number.to_string());
+        let config = config.join(" ");
         let mut text = format!(
-            "connection\t{number}\thandler\t{handler}\tpeer\t{peer}\tdate\t{date}\tconfig\t{}\n",
-            config.join(" ")
+            "connection\t{number}\thandler\t{handler}\tpeer\t{peer}\tdate\t{date}\tconfig\t{config}\n"
         );
-        if upgradable {
+        if conversation.upgradable {
             text.push_str("upgradable\n");
         }
         Transcript {
@@ -57,8 +92,21 @@ impl Transcript {
         let _ = writeln!(self.text, "{}\tfinish", time(now));
     }
 
+    /// Adds a line that is not replayed, after that of the last want.
+    pub(super) fn comment(&mut self, text: &str) {
+        let _ = writeln!(self.comments, "# {text}");
+        if self.unanswered.is_none() {
+            self.text.push_str(&std::mem::take(&mut self.comments));
+        }
+    }
+
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn fault(&mut self, class: FaultClass, occasion: usize) {
+        let space = if self.faults.is_empty() { "" } else { " " };
+        let _ = write!(self.faults, "{space}{}{occasion}", class.name());
     }
 
     pub(super) fn want<F>(
@@ -67,10 +115,18 @@ impl Transcript {
         want: &Want<'_, F>,
         deadline: Option<Duration>,
     ) {
-        let (want, lent) = describe(want);
-        let deadline = deadline.map_or("-".into(), time);
-        let _ = write!(self.text, "{}\t{want}	{deadline}\t{lent}", time(now));
-        self.unanswered = true;
+        let (want, argument) = describe(want);
+        let (argument, offered) = match argument {
+            Argument::Text(text) => (text, Vec::new()),
+            Argument::Bytes(bytes) => (String::new(), bytes.to_vec()),
+        };
+        self.unanswered = Some(Unanswered {
+            now,
+            want,
+            deadline,
+            argument,
+            offered,
+        });
     }
 
     /// Completes the last line, and returns the text.
@@ -80,35 +136,54 @@ impl Transcript {
     }
 
     pub(super) fn got<F>(&mut self, got: &Got<F>) {
-        if std::mem::replace(&mut self.unanswered, false) {
-            let _ = writeln!(self.text, "\t{}\t{}", answer(got), show(&self.bytes));
+        if let Some(last) = self.unanswered.take() {
+            let deadline = last.deadline.map_or("-".into(), time);
+            let argument = match last.offered.is_empty() {
+                true => last.argument,
+                false => Argument::Bytes(&last.offered).show(accepted(got)),
+            };
+            let (now, want, faults) = (time(last.now), last.want, &self.faults);
+            let (answer, bytes) = (answer(got), exact(&self.bytes));
+            let _ = writeln!(
+                self.text,
+                "{now}\t{want}\t{deadline}\t{argument}\t{answer}\t{bytes}\t{faults}"
+            );
+            self.faults.clear();
+            self.text.push_str(&std::mem::take(&mut self.comments));
         }
         self.bytes.clear();
     }
 }
 
-/// Returns the name of a want, and its bytes or arguments.
-pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
-    let plain = |want: &str| (want.to_string(), String::new());
+/// Returns how many of the offered bytes were accepted.
+pub(super) fn accepted<F>(got: &Got<F>) -> usize {
+    match got {
+        Got::Bytes(n) => *n,
+        _ => 0,
+    }
+}
+
+/// Returns the name of a want, and what belongs to it.
+pub(super) fn describe<'a, F>(want: &'a Want<'_, F>) -> (String, Argument<'a>) {
+    let text = |want: &str, text: &[u8]| (want.to_string(), Argument::Text(show(text)));
+    let plain = |want: &str| text(want, b"");
     match want {
-        Want::Read(into) => (format!("read {}", into.len()), String::new()),
-        Want::Write(from) => (format!("write {}", from.len()), show(from)),
-        Want::ReadFile { at, into, .. } => {
-            (format!("read-file {at} {}", into.len()), String::new())
+        Want::Read(into) => plain(&format!("read {}", into.len())),
+        Want::Write(from) => (format!("write {}", from.len()), Argument::Bytes(from)),
+        Want::ReadFile { at, into, .. } => plain(&format!("read-file {at} {}", into.len())),
+        Want::Copy { at, len, .. } => plain(&format!("copy {at} {len}")),
+        Want::WriteFile { from, .. } => {
+            (format!("write-file {}", from.len()), Argument::Bytes(from))
         }
-        Want::Copy { at, len, .. } => (format!("copy {at} {len}"), String::new()),
-        Want::WriteFile { from, .. } => (format!("write-file {}", from.len()), show(from)),
-        Want::Ask(Ask::Open(path)) => ("open".into(), show(path.as_bytes())),
-        Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
+        Want::Ask(Ask::Open(path)) => text("open", path.as_bytes()),
+        Want::Ask(Ask::List(path)) => text("list", path.as_bytes()),
         // Without the password, which is in the request anyway.
-        Want::Ask(Ask::Verify(given)) => ("verify".into(), show(given.user().as_bytes())),
-        Want::Ask(Ask::Run(script)) => ("run".into(), show(format!("{script:?}").as_bytes())),
-        Want::Ask(Ask::Archive(request)) => {
-            ("archive".into(), show(format!("{request:?}").as_bytes()))
-        }
-        Want::Ask(Ask::Create(create)) => ("create".into(), show(format!("{create:?}").as_bytes())),
-        Want::Ask(other) => ("ask".into(), show(format!("{other:?}").as_bytes())),
-        Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
+        Want::Ask(Ask::Verify(given)) => text("verify", given.user().as_bytes()),
+        Want::Ask(Ask::Run(script)) => text("run", format!("{script:?}").as_bytes()),
+        Want::Ask(Ask::Archive(request)) => text("archive", format!("{request:?}").as_bytes()),
+        Want::Ask(Ask::Create(create)) => text("create", format!("{create:?}").as_bytes()),
+        Want::Ask(other) => text("ask", format!("{other:?}").as_bytes()),
+        Want::Log(lines) => text("log", lines.as_bytes()),
         Want::Commit { .. } => plain("commit"),
         Want::Wait => plain("wait"),
         Want::Upgrade => plain("upgrade"),

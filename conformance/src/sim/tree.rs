@@ -11,6 +11,7 @@ use sanserve_core::{
 
 use super::Random;
 use super::script::{Script, ScriptProcess};
+use super::shown::checksum;
 
 /// A small random tree.
 #[derive(Clone, Debug)]
@@ -173,12 +174,6 @@ fn file(random: &mut Random, len: usize) -> Node {
         all.for_each(|(byte, at)| *byte = at.wrapping_add(first));
     }
     Node::File(Rc::new(RefCell::new(bytes)), !key.is_multiple_of(3))
-}
-
-/// Returns a checksum of the content (FNV-1a).
-fn checksum(bytes: &[u8]) -> u64 {
-    let step = |sum: u64, &byte: &u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 fn len(random: &mut Random) -> usize {

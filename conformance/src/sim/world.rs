@@ -6,16 +6,18 @@ use std::time::Duration;
 use sanserve_core::{FileSystem, Handler};
 
 use super::Random;
+use super::conversation::Phase;
 use super::driver::Driver;
-use super::faults::Faults;
+use super::fault_plan::FaultPlan;
+use super::faults::FaultClass;
 
 /// The state of a simulation.
 pub(super) struct World<'a, S: FileSystem, H> {
     pub(super) fs: S,
     pub(super) change: &'a dyn Fn(&S, &mut Random),
     pub(super) drivers: Vec<Driver<S::File, H>>,
-    pub(super) faults: Faults,
-    pub(super) random: Random,
+    /// The faults that are not those of one connection.
+    pub(super) faults: FaultPlan,
     /// The connection that takes a step.
     pub(super) current: usize,
 }
@@ -25,20 +27,29 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
     pub(super) fn run(&mut self) {
         let mut now = START;
         loop {
-            let open = self.drivers.iter_mut();
-            let open =
-                open.filter(|driver| !driver.conversation.counts.closed && !driver.abandoned);
+            let is_open = |driver: &Driver<S::File, H>| {
+                !driver.conversation.counts.closed && !driver.abandoned
+            };
+            let open = self.drivers.iter().filter(|driver| is_open(driver));
+            let phase = open.map(|driver| driver.conversation.phase).min();
+            let open = self
+                .drivers
+                .iter_mut()
+                .filter(|driver| is_open(driver) && Some(driver.conversation.phase) == phase);
             let Some(next) = open.min_by_key(|driver| driver.at) else {
                 return;
             };
             self.current = next.conversation.number;
             now = now.max(next.at);
-            if self.random.one_in(self.faults.file_change) {
-                (self.change)(&self.fs, &mut self.random);
+            let has_faults = phase == Some(Phase::During);
+            if has_faults && self.faults.occurs(FaultClass::FileChange) {
+                (self.change)(&self.fs, &mut self.faults.detail);
+                next.comment(|| "file_change".into());
             }
             next.step(now, &self.fs);
-            if self.random.one_in(self.faults.clock_jump) {
-                now += Duration::from_millis(self.random.number() % 86_400_000);
+            if has_faults && self.faults.occurs(FaultClass::ClockJump) {
+                next.comment(|| "clock_jump".into());
+                now += Duration::from_millis(self.faults.detail.number() % 86_400_000);
                 self.drivers.iter_mut().for_each(Driver::clock_jumped);
             }
         }
