@@ -1,5 +1,6 @@
-//! A server for an object store, used as a file system on tokio: Amazon S3, Google Cloud Storage, a folder, or memory,
-//! through the crate `object_store`. Each call is a request to the store, and no thread blocks on it.
+//! Serves an object store as a file system, on tokio. The program opens a folder as its store; any other store of the
+//! crate `object_store`, such as Amazon S3, works in the same way. Each call is a request to the store, and no thread
+//! blocks on it.
 //!
 //! `cargo run -p sanserve-examples --example object_store -- DIR`, then open the address it prints.
 

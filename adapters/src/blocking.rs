@@ -77,7 +77,7 @@ pub fn serve<'a, H: Handler>(
 /// on the same thread, and this function returns when it does. The deadlines of HTTP no longer apply then.
 ///
 /// # Errors
-/// Those of [`serve`], or an error while the socket is prepared for `upgrade`.
+/// The errors of [`serve`], or an error while the socket is prepared for `upgrade`.
 pub fn serve_with_upgrade<'a, H: Handler>(
     transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,

@@ -1,8 +1,8 @@
 //! Lets hosts that speak HTTP themselves, such as `wasi:http`, a browser or axum, use the engine.
 //!
-//! The host has parsed the request and will frame the reply. In between is an ordinary connection: [`Request`]
-//! serializes the request for it, and [`Reply`] parses what it writes. It is configured for HTTP/1.1 without
-//! keep-alive ([`config`]), so that it writes one reply, with a length or in chunks, and an incomplete reply
+//! The host has parsed the request and will frame the reply. Between the two is an ordinary connection: [`Request`]
+//! serializes the request for it, and [`Reply`] parses what it writes. [`config`] configures it for HTTP/1.1 without
+//! keep-alive, so that it writes one reply, with a length or in chunks, and an incomplete reply
 //! can be recognized; the host frames it in its own way. Status, fields and content are the same as with every
 //! other adapter.
 //!

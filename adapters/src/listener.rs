@@ -41,7 +41,7 @@ impl Listener {
     /// Listens on `address` as [`crate::HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// Those of [`crate::HTTPServer::bind`].
+    /// The errors of [`crate::HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> Result<Listener, BindError> {
         let (socket, address) = listen(address)?;
         Listener::from_tcp(socket).map_err(|error| BindError::new(ListenAddr::Ip(address), error))

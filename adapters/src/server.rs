@@ -152,7 +152,7 @@ impl HTTPServer {
     /// reads the end of the stream, and must return.
     ///
     /// # Errors
-    /// Those of [`serve_forever`](Self::serve_forever).
+    /// The errors of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<H: Handler>(
         self,
         files: impl FileSystem,

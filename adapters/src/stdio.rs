@@ -98,7 +98,7 @@ pub fn serve<FS: FileSystem, H: Handler>(
 /// replies can reach the peer; so is standard error, if it is the same file as the output, as under inetd.
 ///
 /// # Errors
-/// Those of the system.
+/// The errors of the system.
 pub fn take() -> io::Result<(OwnedFd, OwnedFd)> {
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     let input = io::stdin().as_fd().try_clone_to_owned()?;

@@ -100,7 +100,7 @@ where
 /// as for [`serve`].
 ///
 /// # Errors
-/// Those of [`serve`].
+/// The errors of [`serve`].
 pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
     transport: impl Into<Transport>,
     files: &Arc<FS>,
@@ -126,7 +126,7 @@ pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
 /// and its future runs in place of the connection. The deadlines of HTTP no longer apply then.
 ///
 /// # Errors
-/// Those of [`serve`].
+/// The errors of [`serve`].
 pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
     transport: impl Into<Transport>,
     files: &Arc<impl FileSystem<File: Send + 'static> + Send + Sync + 'static>,

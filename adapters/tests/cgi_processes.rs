@@ -120,7 +120,7 @@ fn dropping_a_process_kills_it_and_its_children() {
 
 #[test]
 fn a_script_whose_output_is_never_read_is_never_started() {
-    let site = CgiSite::new().with_script("a", "touch /tmp/never");
+    let site = CgiSite::new().with_script("a", "touch ../marks/started");
     let (disk, mut file) = (site.disk(), site.prepare("a").unwrap());
     assert!(matches!(
         disk.answer_write(&mut file, &noise(100_000)),
@@ -128,6 +128,7 @@ fn a_script_whose_output_is_never_read_is_never_started() {
     ));
     drop((disk, file));
     site.assert_clean();
+    assert!(!site.root().join("marks/started").exists());
 }
 
 #[test]

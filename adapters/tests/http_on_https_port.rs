@@ -1,4 +1,5 @@
-//! Tests clients that speak plain HTTP on an HTTPS port, or say nothing there, on every runtime with TLS.
+//! Tests that plain HTTP on an HTTPS port is redirected or gets an explanation, and that a client that sends nothing is
+//! disconnected at the deadline, on every runtime with TLS.
 #![cfg(target_os = "linux")]
 
 mod certificate;

@@ -1,4 +1,4 @@
-//! Tests that nothing outside the root is ever sent while the requested links and directories are exchanged. Runs for
+//! Tests that nothing outside the root is ever sent while the requested links and directories are being swapped. Runs for
 //! `RACE_SECONDS` seconds, 5 by default.
 #![cfg(unix)]
 
@@ -34,7 +34,7 @@ fn site() -> TempDir {
     site
 }
 
-/// Replaces a link by another one, atomically.
+/// Replaces a link with another, atomically.
 fn replace_link(root: &Path, name: &str, target: &str) {
     let new = root.join(format!("{name}.new"));
     symlink(target, &new).expect("the link can be made");

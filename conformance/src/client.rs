@@ -35,7 +35,7 @@ impl Client {
     /// buffer megabytes, and no write would ever be partial.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// The errors of the socket.
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
         let socket = connect_socket(to)?;
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))

@@ -1,4 +1,5 @@
-//! Handlers that only the cases use, such as [`Echo`], and the passwords of the cases. `setup` creates the handlers.
+//! Handlers that only the cases use, such as [`Echo`], and the check of the cases' passwords. The module `setup` creates
+//! the handlers.
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,5 @@
 //! [`Pace`]: the timing of a case: when its client sends and reads, how long the conversation may take, and whether a
-//! second client is connected meanwhile.
+//! second client is connected at the same time.
 //!
 //! Most cases send at once and read everything immediately, so a port can pass them without deadlines and without ever
 //! filling a buffer. The cases of `time.case` have a pace.
@@ -15,11 +15,11 @@ pub struct Pace {
     pub pauses: Vec<(usize, Duration)>,
     /// How long the client waits before it reads.
     pub first_read: Duration,
-    /// The most bytes of one read, and the pause after each.
+    /// The maximum number of bytes per read, and the pause after each.
     pub reads: Option<(usize, Duration)>,
     /// The time in which the conversation has to end; 20 seconds without data by default.
     pub within: Option<Duration>,
-    /// A second client is connected meanwhile. It sends nothing, and must receive nothing.
+    /// A second client is connected at the same time. It sends nothing, and must receive nothing.
     pub neighbour: bool,
 }
 

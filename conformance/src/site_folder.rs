@@ -1,4 +1,5 @@
-//! [`SiteFolder`]: writes a site to a folder on a disk, for servers that serve files from there.
+//! Writes a site to a folder on disk, for servers that serve files from there. [`SiteFolder`] is a temporary folder with
+//! the site; cases that store files get a copy of their own.
 //!
 //! Only on Unix, because the site has names that are not UTF-8, symbolic links and times before 1970.
 
@@ -18,7 +19,7 @@ impl Site {
     /// Writes the site to a temporary folder, which is readable for all users and removed when dropped.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn in_temp_dir(&self) -> io::Result<SiteFolder> {
         let temp_dir = TempDir::new()?;
         // For servers that run CGI scripts as another user.
@@ -35,11 +36,11 @@ impl Site {
 
     /// Writes the site to `root`, which is created if it is missing.
     ///
-    /// All entries are readable, also those that are `unreadable`: the recordings were made by root, and so the cases
+    /// All entries are readable, including those that are `unreadable`: the recordings were made by root, so the cases
     /// have the same result for every user.
     ///
     /// # Errors
-    /// Those of the file system, also if an entry exists already.
+    /// The errors of the file system, including that an entry already exists.
     pub fn write_to(&self, root: &Path) -> io::Result<()> {
         fs::create_dir_all(root)?;
         self.entries
@@ -74,7 +75,7 @@ impl SiteFolder {
     /// other conversation sees them.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn root_for(&self, case: &Case) -> io::Result<PathBuf> {
         if !case.stores {
             return Ok(self.root.clone());

@@ -51,7 +51,7 @@ impl Certificate {
     /// socket stays open.
     ///
     /// # Errors
-    /// Those of the socket and of the handshake.
+    /// The errors of the socket and of the handshake.
     pub fn connect(&self, to: SocketAddr) -> io::Result<Client> {
         let mut socket = connect_socket(to)?;
         let name = "localhost".try_into().expect("a name");

@@ -1,6 +1,6 @@
 //! Tests the code of `docs/porting.md` and `docs/simulation.md` in a package outside the workspace that depends on the
-//! packaged crates: the ports pass the list, the simulation passes, and each change with which the guide says that the
-//! list fails makes it fail, with the message that the guide shows.
+//! packaged crates: the ports pass the list, the simulation passes, and each change that, according to the guide, makes
+//! the list fail does so, with the message that the guide shows.
 
 #![cfg(unix)]
 
@@ -56,7 +56,7 @@ impl Server {
 "#;
 
 #[test]
-fn the_packaged_crates_test_a_port_outside_of_the_workspace() {
+fn the_packaged_crates_test_a_port_outside_the_workspace() {
     let (porting, simulation) = (
         Page::read("docs/porting.md"),
         Page::read("docs/simulation.md"),

@@ -1,5 +1,5 @@
-//! Tests of the adapter's answers: which of them a want accepts, what a connection does after each, such as a
-//! broken transport or a file that ends early, and when it closes files.
+//! Tests the adapter's answers to wants: a wrong kind of answer panics, a broken transport closes the connection, a file
+//! that is too short breaks the reply off, and files are closed before the next request.
 
 mod drive;
 mod world;

@@ -136,7 +136,7 @@ fn times_in_a_zip_are_unambiguous() {
     }
 }
 
-/// Returns a file of which only the length is known.
+/// Returns a file whose length is all that is known.
 fn of_length(len: u64) -> Opened<()> {
     let meta = Meta::new(len);
     Opened::File {

@@ -1,5 +1,5 @@
-//! Puts the folder `site` into the images, with the feature `conformance` also the files and setups of the conformance
-//! cases, and gives the linker the memory layout.
+//! Embeds the folder `site` in the images (with the feature `conformance`, also the files and setups of the conformance
+//! cases), and gives the linker the memory layout.
 
 use std::{env, fs, io, path::Path};
 

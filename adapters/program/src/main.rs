@@ -1,4 +1,4 @@
-//! The command `sanserve`: Python's `http.server`, done again in Rust. It serves a directory over HTTP and HTTPS.
+//! The command `sanserve`: Python's `http.server`, reimplemented in Rust. It serves a directory over HTTP and HTTPS.
 //!
 //! ```text
 //! sanserve                                          # serve the current directory on port 8000
@@ -7,13 +7,13 @@
 //! sanserve --auth mary:secret --tls self-signed     # require a password, over HTTPS
 //! ```
 //!
-//! `sanserve --help` lists all options, and the pages of the repository explain each. Options that Python has, too,
-//! have Python's names.
+//! `sanserve --help` lists all options, and the pages of the repository explain each. Options that Python also has
+//! keep their Python names.
 //!
 //! This crate is only the command line: options, environment, messages, signals and the interface to service managers.
 //! The server is [`sanserve_server`], which your own programs can use, and the protocol is [`sanserve_core`].
 //!
-//! # Inside
+//! # Internals
 //!
 //! `command_line` reads the command line and the environment into `options`; `settings` and `handlers` convert them for
 //! the library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives

@@ -1,5 +1,5 @@
-//! Tests systems without sendfile(2), and disk errors while a file is sent: runs the program in a sandbox (seccomp) in
-//! which these calls fail.
+//! Tests the program where sendfile(2) does not exist, and where the disk fails while a file is sent: a sandbox (seccomp)
+//! makes sendfile(2), or reads beyond an offset, fail.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]

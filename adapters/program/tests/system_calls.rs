@@ -1,4 +1,5 @@
-//! Tests the cost of requests and of the start: the system calls, counted by strace, and the memory.
+//! Tests the cost of requests: their system calls, counted by strace, and the memory while a gigabyte is sent. Also tests
+//! that startup reads at most one time-zone file.
 
 #![cfg(target_os = "linux")]
 
@@ -243,7 +244,7 @@ fn a_connection_with_a_request_is_not_registered_with_the_poller() {
 }
 
 #[test]
-fn the_start_opens_only_the_files_it_needs() {
+fn startup_reads_at_most_one_time_zone_file() {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
@@ -311,7 +312,7 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, limit: usize) {
         "a kept-alive request for {target} with {runtime}: {}",
         hundred[..hundred.len() / 100].join(" ")
     );
-    // The event loop may wake up once too often.
+    // The event loop may wake up one extra time.
     assert!(
         hundred.len() <= 105 * limit,
         "{} system calls for 100 requests",

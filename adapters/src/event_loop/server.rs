@@ -49,7 +49,7 @@ impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// Those of [`crate::HTTPServer::bind`].
+    /// The errors of [`crate::HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         Ok(HTTPServer::new(vec![Listener::bind(address)?]))
     }
@@ -185,7 +185,7 @@ impl HTTPServer {
     /// of the stream, and must return.
     ///
     /// # Errors
-    /// Those of [`serve_forever`](Self::serve_forever).
+    /// The errors of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<FS, H: Handler + Send>(
         self,
         files: FS,

@@ -27,7 +27,7 @@ impl Flash {
     /// ```
     ///
     /// # Errors
-    /// Those of the file system, and [`InvalidData`](io::ErrorKind::InvalidData) for a name that is not UTF-8
+    /// The errors of the file system, and [`InvalidData`](io::ErrorKind::InvalidData) for a name that is not UTF-8
     /// and for anything that is neither a file nor a directory.
     pub fn source(folder: impl AsRef<Path>) -> io::Result<String> {
         let mut text = "::sanserve_server::Flash::new(&[".to_owned();

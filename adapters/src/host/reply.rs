@@ -83,7 +83,7 @@ impl Reply {
     /// of the host.
     ///
     /// # Errors
-    /// If the head cannot be parsed, for example because it has hundreds of fields.
+    /// If the head cannot be parsed, for example because it has more than 128 fields.
     pub fn take<'a>(&mut self, from: &'a [u8]) -> Result<Piece<'a>, IncompleteReply> {
         if self.head.is_some() {
             return self.take_head(from);

@@ -15,7 +15,7 @@ impl HTTPSServer {
     /// Same as [`HTTPServer::bind`] followed by [`HTTPServer::with_tls`].
     ///
     /// # Errors
-    /// Those of [`HTTPServer::bind`].
+    /// The errors of [`HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<HTTPServer, BindError> {
         Ok(HTTPServer::bind(address)?.with_tls(tls))
     }
@@ -30,7 +30,7 @@ impl ThreadingHTTPSServer {
     /// Same as [`ThreadingHTTPServer::bind`] followed by [`ThreadingHTTPServer::with_tls`].
     ///
     /// # Errors
-    /// Those of [`ThreadingHTTPServer::bind`].
+    /// The errors of [`ThreadingHTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<ThreadingHTTPServer, BindError> {
         Ok(ThreadingHTTPServer::bind(address)?.with_tls(tls))
     }

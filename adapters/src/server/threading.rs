@@ -45,7 +45,7 @@ impl ThreadingHTTPServer {
     /// Listens as [`HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// Those of [`HTTPServer::bind`].
+    /// The errors of [`HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> Result<ThreadingHTTPServer, BindError> {
         HTTPServer::bind(address).map(ThreadingHTTPServer::from)
     }
@@ -130,7 +130,7 @@ impl ThreadingHTTPServer {
     /// [`HTTPServer::serve_with_upgrades`].
     ///
     /// # Errors
-    /// Those of [`serve_forever`](Self::serve_forever).
+    /// The errors of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<H: Handler>(
         self,
         files: impl FileSystem + Sync,

@@ -57,7 +57,7 @@ impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// Those of [`crate::HTTPServer::bind`].
+    /// The errors of [`crate::HTTPServer::bind`].
     ///
     /// # Panics
     /// If it is called outside a runtime with I/O.
@@ -159,7 +159,7 @@ impl HTTPServer {
     /// When the server is stopped, it may continue; when the grace period is over, it is dropped.
     ///
     /// # Errors
-    /// Those of [`serve_forever`](Self::serve_forever).
+    /// The errors of [`serve_forever`](Self::serve_forever).
     pub async fn serve_with_upgrades<FS, H, U>(
         self,
         files: FS,
@@ -182,7 +182,7 @@ impl HTTPServer {
     /// is as for [`serve_forever`](Self::serve_forever).
     ///
     /// # Errors
-    /// Those of [`serve_forever`](Self::serve_forever).
+    /// The errors of [`serve_forever`](Self::serve_forever).
     pub async fn serve_forever_async<H: Handler + Send + 'static>(
         self,
         files: impl AsyncFileSystem,

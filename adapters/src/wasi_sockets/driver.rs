@@ -1,4 +1,4 @@
-//! [`ConnectionDriver`]: runs one connection until it would block, and knows what it waits for then.
+//! [`ConnectionDriver`]: runs one connection until it would block, and then knows what it is waiting for.
 
 use std::mem;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl<F, H: Handler> ConnectionDriver<F, H> {
         }
     }
 
-    /// Returns when the connection has to continue in any case.
+    /// Returns the latest time at which the connection must run again.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.deadline
     }

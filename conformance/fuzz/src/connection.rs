@@ -2,8 +2,8 @@
 //! sizes of reads and writes.
 //!
 //! The first byte of the input selects the server, and the second is the number of following bytes that are sizes; the
-//! rest is sent by the peer. No server replies while it reads: how much it sends before it detects invalid content
-//! depends on the sizes.
+//! rest is sent by the peer. No server replies before it has read the whole request: otherwise the amount that it
+//! sends before it detects invalid content would depend on the sizes.
 
 use sanserve_conformance::{Case, case};
 use sanserve_core::{Connection, wire};

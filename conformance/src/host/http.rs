@@ -10,7 +10,7 @@ impl Request {
     /// reply is empty.
     ///
     /// # Errors
-    /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if the reply is incomplete or invalid.
+    /// The errors of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if the reply is incomplete or invalid.
     pub fn exchange(&self, client: Client, fragmentation: Fragmentation) -> io::Result<Reply> {
         let bytes =
             client.send_and_read(&self.to_bytes(), false, &Pace::default(), fragmentation)?;

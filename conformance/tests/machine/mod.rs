@@ -1,5 +1,5 @@
 //! [`Machine`]: builds an image of `examples/firmware`, runs it in QEMU, and controls its connections. One serial line
-//! carries the bytes of a connection; on a second one, the test sends orders, and the machine reports.
+//! carries the bytes of a connection; on a second one, the test sends commands and the machine reports events.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;

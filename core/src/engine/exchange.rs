@@ -249,9 +249,9 @@ impl<'a> Exchange<'a> {
 
     /// Adds a field to the head.
     ///
-    /// An invalid field is never sent; it turns the reply into a 500. Invalid are a name that is not a token (RFC 9110
-    /// §5.1), a value with a line break, a NUL or a character above U+00FF, a second or non-numeric `Content-Length`,
-    /// and any `Transfer-Encoding`, which [`end_headers`](Self::end_headers) chooses.
+    /// An invalid field is never sent; it turns the reply into a 500. These are invalid: a name that is not a token
+    /// (RFC 9110 §5.1), a value with a line break, a NUL or a character above U+00FF, a second or non-numeric
+    /// `Content-Length`, and any `Transfer-Encoding`, which [`end_headers`](Self::end_headers) chooses.
     pub fn send_header(&mut self, name: &str, value: impl Display) {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return self

@@ -87,7 +87,7 @@ pub enum LogEvent<'a> {
     Refused(Refusal),
     /// The handler made a mistake, for example: `wrote less than Content-Length`. The event that follows, an
     /// [`Error`](Self::Error), a [`Failure`](Self::Failure) or a [`Message`](Self::Message), says so in a sentence,
-    /// therefore the formats of this module ignore this one. A format of your own can raise an alarm.
+    /// therefore the formats of this module ignore this one. A format of your own can raise an alert.
     Mistake(&'static str),
     /// Any other message, from a handler, a CGI script or the engine.
     Message(&'a dyn Display),
@@ -155,7 +155,7 @@ pub enum Refusal {
     NotRegular,
     /// The server has no permission to read it.
     Permission,
-    /// The path is a script directory in other letter case, or is translated into one.
+    /// The path is a script directory in a different letter case, or is mapped to one.
     Scripts,
 }
 
@@ -186,7 +186,7 @@ impl Display for Refusal {
 }
 
 /// A function that writes a log record: complete lines, each with a newline, or nothing. Text from the peer may contain
-/// any character but line breaks, so the format has to escape control characters. If a text from the client needs
+/// any character except line breaks, so the format has to escape control characters. If a text from the client needs
 /// escapes, the formats of this module quote at most 4,096 bytes of it, followed by `...`.
 ///
 /// ```
@@ -287,7 +287,7 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_char('\n')
 }
 
-/// Writes text for between quotes, or `-` for none.
+/// Writes text to go between quotes, or `-` for none.
 fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     match text {
         None | Some("") => out.write_char('-'),

@@ -16,7 +16,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Returns the metadata of a file of which only the length is known, in bytes.
+    /// Returns the metadata of a file whose length is all that is known, in bytes.
     #[must_use]
     pub const fn new(len: u64) -> Meta {
         Meta {

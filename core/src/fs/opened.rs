@@ -1,4 +1,4 @@
-//! [`Opened`]: the result of opening a file or directory, or of preparing a CGI process or a new file.
+//! [`Opened`]: the result of opening a file or directory, or of preparing a CGI script or a new file.
 
 #[cfg(doc)]
 use super::Ask;

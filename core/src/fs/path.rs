@@ -1,7 +1,7 @@
 //! [`Path`]: a path below the root, decoded from a request target.
 //!
 //! The rules are those of CPython's `translate_path`: remove the query, percent-decode, then resolve `.`, `..` and
-//! empty segments lexically, before any access to the file system. Otherwise any bytes are a name. As Windows gives
+//! empty segments lexically, before any access to the file system. Almost any other bytes are a valid name (see [`Path::is_name`]). As Windows gives
 //! some names a special meaning, file systems there refuse those that are not [portable](Path::is_portable).
 
 use alloc::string::String;
@@ -67,7 +67,7 @@ impl Path {
         })
     }
 
-    /// Returns the path of decoded bytes, or `None` if a segment is not a valid [name](Path::is_name).
+    /// Creates a path from decoded bytes, or `None` if a segment is not a valid [name](Path::is_name).
     #[must_use]
     pub fn from_bytes(mut bytes: Vec<u8>) -> Option<Path> {
         // The segments are moved to the front in place.
@@ -102,8 +102,8 @@ impl Path {
         Some(Path { bytes, slash })
     }
 
-    /// Returns whether this is a valid name of a file or directory. Invalid are the empty name, `.` and `..`, names
-    /// with `/` or NUL, and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in any case. Listings
+    /// Returns whether this is a valid name of a file or directory. The empty name, `.`, `..`, names with `/` or NUL, and
+    /// names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in upper or lower case are invalid. Listings
     /// omit invalid names.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
