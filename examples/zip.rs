@@ -52,6 +52,10 @@ impl FileSystem for Zip {
             prefix.push('/');
         }
         let archive = self.0.lock().map_err(|_| FsError::Io)?;
+        let is_there = |prefix: &str| archive.file_names().any(|name| name.starts_with(prefix));
+        if !prefix.is_empty() && !is_there(&prefix) {
+            return Err(FsError::NotFound);
+        }
         let mut names: Vec<_> = archive
             .file_names()
             .filter_map(|name| name.strip_prefix(&prefix)?.split_inclusive('/').next())
