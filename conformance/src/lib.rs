@@ -50,6 +50,9 @@
 //! A server on another machine, without std, needs this package without the feature `std`: it then has the
 //! [`Site`], the scripts and the [`Setup`]s of all servers.
 //!
+//! [`file_systems`](mod@file_systems) has a list for implementations of
+//! [`FileSystem`](sanserve_core::FileSystem).
+//!
 //! [`sim`] runs a handler, also one of yours, in simulated worlds.
 //!
 //! [`case`] and [`divergence`] document the data files, [`text`] the notation for bytes, and [`oracle`] the
@@ -76,6 +79,8 @@ mod difference;
 #[cfg(feature = "std")]
 pub mod divergence;
 mod fake_cgi;
+#[cfg(feature = "std")]
+pub mod file_systems;
 #[cfg(feature = "std")]
 mod fragmentation;
 mod handlers;
@@ -122,6 +127,10 @@ pub use difference::Difference;
 #[cfg(feature = "std")]
 pub use divergence::Divergence;
 pub use fake_cgi::{CgiOutput, run_script};
+#[cfg(all(feature = "std", unix))]
+pub use file_systems::folders;
+#[cfg(feature = "std")]
+pub use file_systems::{FsCheck, FsReport, file_systems};
 #[cfg(feature = "std")]
 pub use fragmentation::{FRAGMENTATIONS, FragmentSizes, Fragmentation};
 #[cfg(feature = "std")]

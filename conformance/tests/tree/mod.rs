@@ -1,11 +1,16 @@
-//! Creates a tree in memory with the files of the site. Functions fake its CGI scripts.
+//! Creates a tree in memory with the files of a site. Functions fake its CGI scripts.
 
 use sanserve_conformance::{CgiOutput, Entry, Site, run_script};
 use sanserve_core::CgiScript;
 use sanserve_server::memory::{self, Tree};
 
+#[allow(dead_code, reason = "not every test has the standard site")]
 pub(crate) fn tree() -> Tree {
-    let entries = Site::standard().entries.into_owned();
+    of_site(Site::standard())
+}
+
+pub(crate) fn of_site(site: Site) -> Tree {
+    let entries = site.entries.into_owned();
     entries
         .into_iter()
         .fold(Tree::new(), |tree, entry| match entry {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use object_store::memory::InMemory;
+use sanserve_conformance::{Entry as SiteEntry, FsCheck, Site, file_systems};
+use sanserve_core::FileSystem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::*;
@@ -67,4 +70,68 @@ async fn a_store_in_memory_is_served() {
 async fn a_store_in_a_folder_is_served() {
     let folder = tempfile::tempdir().unwrap();
     check(LocalFileSystem::new_with_prefix(folder.path()).unwrap()).await;
+}
+
+/// A store whose methods block, for the list.
+struct Blocking(Runtime, Store<InMemory>);
+
+impl Blocking {
+    /// Returns a store with the files of a site.
+    fn of(site: &Site) -> Blocking {
+        let (runtime, store) = (Runtime::new().unwrap(), InMemory::new());
+        for entry in site.entries.iter() {
+            if let SiteEntry::File { path, body, .. } = entry {
+                let key = Key::parse(str::from_utf8(path).unwrap()).unwrap();
+                let put = store.put(&key, body.to_vec().into());
+                runtime.block_on(put).unwrap();
+            }
+        }
+        Blocking(runtime, Store(store))
+    }
+}
+
+impl FileSystem for Blocking {
+    type File = (Key, u64);
+
+    fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
+        let opened = self.0.block_on(self.1.open(path))?;
+        // An object has the time at which it was put.
+        Ok(match opened {
+            Opened::File { file, meta, .. } => Opened::File {
+                file,
+                meta: meta.with_modified(None),
+                sendable: false,
+            },
+            opened => opened,
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        let listed = self.0.block_on(self.1.list(path))?;
+        let undated = listed.iter().map(|entry| Entry {
+            modified: None,
+            ..entry
+        });
+        Ok(Arc::new(undated.collect()))
+    }
+
+    fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        self.0.block_on(self.1.read(file, at, into))
+    }
+}
+
+#[test]
+fn it_passes_the_list_for_file_systems() {
+    let excludes = |check: &FsCheck| match check {
+        _ if check.stores => Some("files that are stored"),
+        _ if check.links => Some("links"),
+        _ if check.archives => Some("archives"),
+        _ if check.portable_names => Some("names of Windows"),
+        _ if check.name == "names/any bytes" => Some("keys are not any bytes"),
+        _ if check.name == "reading/an empty directory" => Some("empty directories"),
+        _ => None,
+    };
+    file_systems("object store", excludes, |check| {
+        Blocking::of(&check.site())
+    });
 }

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use sanserve_conformance::{Entry as SiteEntry, FsCheck, Site, file_systems};
 use sanserve_core::Connection;
 use sanserve_server::memory::{PeerScript, run};
 use sanserve_server::{event_loop, tokio_rt};
@@ -109,4 +110,36 @@ async fn an_archive_is_served_on_tokio() {
     tokio::task::spawn_blocking(client).await.unwrap();
     stopper.shutdown(Duration::ZERO).await;
     serving.await.unwrap().unwrap();
+}
+
+/// Returns an archive of a site.
+fn archive_of(site: &Site) -> Zip {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for entry in site.entries.iter() {
+        let name = str::from_utf8(entry.path()).unwrap();
+        match entry {
+            SiteEntry::File { body, .. } => {
+                let options = SimpleFileOptions::default();
+                writer.start_file(name, options).unwrap();
+                writer.write_all(body).unwrap();
+            }
+            _ => writer
+                .add_directory(name, SimpleFileOptions::default())
+                .unwrap(),
+        }
+    }
+    Zip::new(writer.finish().unwrap().into_inner()).unwrap()
+}
+
+#[test]
+fn it_passes_the_list_for_file_systems() {
+    let excludes = |check: &FsCheck| match check {
+        _ if check.stores => Some("files that are stored"),
+        _ if check.links => Some("links"),
+        _ if check.archives => Some("archives"),
+        _ if check.portable_names => Some("names of Windows"),
+        _ if check.name == "names/any bytes" => Some("names that are not UTF-8"),
+        _ => None,
+    };
+    file_systems("zip", excludes, |check| archive_of(&check.site()));
 }
