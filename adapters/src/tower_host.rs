@@ -1,5 +1,5 @@
 //! [`Service`]: a tower service for hosts that speak HTTP themselves, such as axum. Requests and replies are
-//! the types of the crate `http`.
+//! the types of the crate `http`. [`mounted`] makes a file service work below a path of the host, such as `/files`.
 //!
 //! Each request is served by a connection of `tokio_rt` over a pipe in memory; at its other end, [`host`]
 //! converts request and reply.

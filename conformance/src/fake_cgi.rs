@@ -1,4 +1,4 @@
-//! [`run_script`]: runs fakes of the site's CGI scripts, for ports that cannot run processes.
+//! [`run_script`]: runs fakes of the site's CGI scripts, for implementations that cannot run processes.
 //!
 //! Each fake does the same as the shell script of that name in `cases/site.txt`.
 

@@ -1,8 +1,8 @@
-//! Runs the cases on ports behind a host: a program that parses HTTP itself and passes on method, target, fields and
+//! Runs the cases on implementations behind a host: a program that parses HTTP itself and passes on method, target, fields and
 //! content, such as `wasi:http`, a browser or axum.
 //!
 //! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets a
-//! reply must be one that every host passes on, and the reply must be one that the host leaves to the port. Both the
+//! reply must be one that every host passes on, and the reply must be one that the host leaves to the implementation. Both the
 //! expected and the observed replies are converted to this form:
 //!
 //! ```text

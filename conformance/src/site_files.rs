@@ -1,4 +1,4 @@
-//! Serves the site from memory, for ports without a disk: implements [`FileSystem`] for [`Site`], with
+//! Serves the site from memory, for implementations without a disk: implements [`FileSystem`] for [`Site`], with
 //! [faked](run_script) scripts.
 
 use alloc::boxed::Box;

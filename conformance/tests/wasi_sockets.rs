@@ -1,5 +1,5 @@
-//! Runs the suite on the adapter for WASI sockets, in components that wasmtime runs, and tests what WASI cannot
-//! express, that clients cannot delay each other there, and the limit of connections.
+//! Runs the suite on the adapter for WASI sockets, in components that wasmtime runs. Also tests that names and times that
+//! WASI cannot express are left out, that no client delays another, and the limit of connections.
 
 #![cfg(unix)]
 

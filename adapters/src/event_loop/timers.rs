@@ -1,4 +1,4 @@
-//! [`Timers`]: tells when a connection has to be driven although no event came.
+//! [`Timers`]: tells which connections must take a step because a deadline has come, without any event.
 //!
 //! A deadline changes with almost every step, nearly always to a later time. So an entry is the time at which
 //! to check a deadline: if it has moved, the entry is added again. An entry belongs to a key, not to a

@@ -1,5 +1,5 @@
-//! Runs the CGI processes of a connection: a blocking thread starts and ends them, and their pipes are awaited
-//! without a thread.
+//! Reads the output of CGI processes: the first read starts the process on a blocking thread; then its output and error
+//! pipes are awaited without a thread.
 //!
 //! They are the same processes that [`blocking::serve`](crate::blocking::serve) runs, so input, output and exit
 //! are handled the same way. A `tokio::process::Child` would be reaped as soon as it ends, and its process id

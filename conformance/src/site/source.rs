@@ -1,4 +1,4 @@
-//! Writes a [`Site`] as a Rust expression, for the build scripts of ports without a disk.
+//! Writes a [`Site`] as a Rust expression, for the build scripts of implementations without a disk.
 
 use std::fmt::Write;
 

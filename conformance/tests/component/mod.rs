@@ -1,4 +1,5 @@
-//! [`Component`]: runs a component in wasmtime, connects clients to it, and reads its log.
+//! [`Component`]: runs a component in wasmtime, connects clients to it, and reads its log. [`files`] chooses the file
+//! system for a case: a disk, or the site in memory for what WASI cannot do with a disk.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -41,7 +42,7 @@ impl Component {
 
     /// Runs a component with `wasmtime serve`. Here the first line is wasmtime's and on standard error, so the component
     /// logs to standard output.
-    #[allow(dead_code, reason = "not every test has one that is served with")]
+    #[allow(dead_code, reason = "not every test uses `wasmtime serve`")]
     pub(crate) fn serve(mut wasmtime: Command) -> Component {
         let file = tempfile::tempfile().expect("a file for the log");
         wasmtime.stdin(Stdio::null()).stderr(Stdio::piped());
@@ -101,7 +102,7 @@ impl Component {
 /// support; and for names that Windows interprets differently.
 #[allow(dead_code, reason = "not every test runs the suite")]
 pub(crate) fn files(case: &Case) -> &'static str {
-    const UNSAYABLE: [&str; 14] = [
+    const NOT_ON_WASI: [&str; 14] = [
         "if_modified_since_HEAD/IMS neg.txt b",
         "listing/odd names",
         "listing/odd names in JSON",
@@ -119,7 +120,7 @@ pub(crate) fn files(case: &Case) -> &'static str {
     ];
     let in_memory = case.handler == "cgi"
         || case.option("names") == Some("any")
-        || UNSAYABLE.contains(&&case.name[..]);
+        || NOT_ON_WASI.contains(&&case.name[..]);
     if in_memory { "site" } else { "disk" }
 }
 

@@ -1,7 +1,7 @@
-//! [`cargo`]: starts a build from a test, isolated from the build of the test.
+//! [`cargo`]: returns the command for a build inside a test, isolated from the build of the test itself.
 //!
-//! Such a build must not share a target folder with the outer one. Its environment and its features differ, so cargo
-//! would build `ring`, `rustls` and `sanserve` again under the tests that still need them.
+//! The two must not share a target folder. Their environment and features differ, so cargo would rebuild `ring`, `rustls`
+//! and `sanserve` while running tests still need the old files.
 
 use std::env;
 use std::path::{Path, PathBuf};

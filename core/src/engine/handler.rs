@@ -1,4 +1,5 @@
-//! [`Handler`]: the trait that answers requests, and [`Event`], with which a handler is resumed.
+//! [`Handler`]: the trait that answers requests, and [`Event`], with which a handler is resumed. [`from_fn`] makes a handler
+//! from a function.
 //!
 //! It corresponds to Python's `BaseHTTPRequestHandler`, but never blocks: each call writes to the [`Exchange`] and
 //! returns what the handler needs [`Next`]; when that is available, the handler is called again.

@@ -1,7 +1,7 @@
 //! Converts text to lower case as Python's `str.lower` does, with a table that is small enough for a microcontroller.
 //!
-//! Used to sort and compare names. The standard library's conversion has the same result, but its tables are ten times
-//! as large; a test compares the two for every character.
+//! Used to sort and compare names. The standard library's conversion has the same result, except for a final sigma
+//! beside rare characters, but its tables are ten times as large. A test compares the two for every single character.
 
 /// Returns the characters of the text in lower case.
 pub(crate) fn lower(text: &str) -> impl Iterator<Item = char> {

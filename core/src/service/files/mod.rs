@@ -9,7 +9,7 @@ mod coding;
 mod content_type;
 mod file_reply;
 mod navigation;
-mod options;
+mod other_methods;
 mod redirect;
 mod settings;
 
@@ -21,7 +21,7 @@ use self::byteranges::Parts;
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
 use self::navigation::is_navigation;
-use self::options::ALLOW;
+use self::other_methods::ALLOW;
 pub(crate) use self::redirect::SelfReference;
 pub use self::settings::{ChooseArchive, FileSettings, GuessType, TranslatePath};
 use crate::engine::log::Refusal;

@@ -82,7 +82,7 @@ pub struct FileSettings {
     pub mount_depth: usize,
     /// Whether replies are the same as CPython's, to the byte: no `ETag`, no ranges, no precondition but
     /// `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute paths, and errors that close
-    /// the connection. Names and requests that are refused for safety still are. Off by default.
+    /// the connection. What is refused for safety is refused in this mode, too. Off by default.
     pub plain: bool,
 }
 

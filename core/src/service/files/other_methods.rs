@@ -49,7 +49,7 @@ impl Files {
         self.error_with(ex, status, message, &mut |_| ())
     }
 
-    /// Does the same, and logs the undisclosed reason for which the request is refused, if there is one.
+    /// As [`error`](Self::error), and logs the undisclosed reason for which the request is refused, if there is one.
     pub(crate) fn refuse(
         &self,
         ex: &mut Exchange<'_>,
@@ -62,7 +62,7 @@ impl Files {
         next
     }
 
-    /// Does the same with further fields.
+    /// As [`error`](Self::error), with further fields.
     pub(crate) fn error_with(
         &self,
         ex: &mut Exchange<'_>,
