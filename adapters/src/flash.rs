@@ -1,6 +1,7 @@
-//! [`Flash`]: a file system whose files are built into the program. It needs no disk and allocates nothing.
+//! [`Flash`]: a file system whose files are built into the program. It needs no disk, and allocates only for
+//! listings.
 //!
-//! `source` generates one from a folder, for build scripts.
+//! `source` generates the Rust text of one from a folder, for build scripts.
 
 #[cfg(feature = "std")]
 mod source;

@@ -1,7 +1,7 @@
 //! The tokio adapter: serves each connection as a task, with any [`FileSystem`] or [`AsyncFileSystem`].
 //!
 //! [`Transport`] reads and writes, `file_access` makes the calls of the file system, `processes` runs CGI
-//! processes; listening and shutdown are the task of [`HTTPServer`].
+//! processes. [`HTTPServer`] listens and shuts down.
 
 mod async_file_system;
 mod connection_slot;

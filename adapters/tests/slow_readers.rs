@@ -1,5 +1,6 @@
-//! Tests clients that read slowly but fast enough, and one that stops: the bytes that they have received count, not
-//! those in the buffers of the system. The tests use real sockets with large buffers, and short timeouts.
+//! Tests that a client that reads slowly gets the whole reply, and that one that stops is cut off, on every runtime,
+//! with and without TLS. The bytes that clients have received count, not those in the buffers of the system. The tests
+//! use real sockets with large buffers, and short timeouts.
 #![cfg(target_os = "linux")]
 
 mod certificate;

@@ -1,8 +1,8 @@
-//! [`pipes`]: runs the cases on a loop that serves one connection over any transport, here a pipe in memory, of which
-//! the loop gets the server's end, [`PipeEnd`].
+//! [`pipes`]: runs the cases against a function that serves one connection. The connection is a pipe in memory; the
+//! function gets the server's end of it, [`PipeEnd`].
 //!
 //! The reads and writes of the server are divided as the fragmentation says, like the writes of the client. With the
-//! feature `embedded-io` it also implements the traits of that crate, see `embedded`.
+//! feature `embedded-io`, `PipeEnd` also implements the traits of that crate, see `embedded`.
 
 #[cfg(feature = "embedded-io")]
 mod embedded;

@@ -1,5 +1,5 @@
-//! Embeds the folder `site` in the images (with the feature `conformance`, also the files and setups of the conformance
-//! cases), and gives the linker the memory layout.
+//! Embeds the folder `site` in the images (with the feature `conformance`, also the files of the conformance
+//! cases and the server settings that they need), and gives the linker the memory layout.
 
 use std::{env, fs, io, path::Path};
 

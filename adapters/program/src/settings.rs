@@ -1,5 +1,5 @@
-//! Converts the options to settings of the library: the served directory, the file service, connections and the
-//! log.
+//! Opens the served directory, and converts the options to the settings of the library: the file service, connections
+//! and the log.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Tests that the commands of the README, of the other pages and of `commands.md` print what the page shows, and that
-//! the `curl` commands of the README work.
+//! Tests that the `sanserve` commands of the README, of the other pages and of `commands.md` print what the page
+//! shows, and that the `curl` commands of the README work.
 //!
 //! A command follows a `$` in an indented block; the rest of the block is its output, in which `[..]` matches anything
 //! within a line. A server gets a request for `/` and is stopped. Ports, times and network addresses are replaced

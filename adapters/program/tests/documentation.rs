@@ -2,7 +2,8 @@
 //!
 //! Commands that serve are run here; for make, cargo and rustup, the targets, packages and variables are looked up.
 //! Every other command is listed, with the test that runs it or the reason why none can. A command that is neither run,
-//! looked up nor listed fails the test, as does a list entry that is on no page. Code is compiled as doctests.
+//! looked up nor listed fails the test, as does a list entry that is on no page. Rust code must be
+//! on a page that is compiled as doctests; `markdown` checks configuration files and Python programs.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -4,7 +4,8 @@
 //! On Linux it has no name until it is complete, so that even a killed process leaves nothing behind. If the file
 //! system does not support unnamed files, or cannot name them later, the file has a temporary name in the same
 //! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)), so that
-//! no request can reach it. [`rename`](super::rename) then gives it its final name without replacing another file.
+//! no request can reach it. A rename then gives it its final
+//! name; it replaces another file only if it was created to do so.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};

@@ -36,13 +36,13 @@ pub(super) trait System {
     /// Returns what ends a poll from any thread, with an event of [`Source::Completions`].
     fn waker(&self) -> Waker;
 
-    /// Has a socket polled, whose events have this key. Reports immediately what it is ready for.
+    /// Adds a socket to the poll; its events have this key. Reports immediately what the socket is ready for.
     fn register(&self, socket: &Self::Socket, key: usize) -> io::Result<()>;
 
-    /// Has a socket no longer polled. Closing it has the same effect.
+    /// Removes a socket from the poll. Closing it has the same effect.
     fn deregister(&self, socket: &Self::Socket);
 
-    /// Has a pipe polled for data, whose events have this key.
+    /// Adds a pipe to the poll, for data; its events have this key.
     fn register_pipe(&self, pipe: BorrowedFd<'_>, key: usize);
 
     /// Returns the number of listeners; 0 after [`close_listeners`](System::close_listeners).

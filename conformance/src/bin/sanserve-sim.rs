@@ -1,4 +1,5 @@
-//! Simulates the engine: runs `SEEDS` worlds, or the world of `SEED`, and prints its transcript.
+//! Checks the engine in simulated worlds: runs `SEEDS` of them; or runs that of `SEED` and prints its transcript; or
+//! replays the transcript in the file `REPLAY`.
 
 use std::process::ExitCode;
 

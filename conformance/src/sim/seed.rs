@@ -62,7 +62,7 @@ pub enum Part {
     Start,
 }
 
-/// All of them.
+/// The range of all parts of a kind.
 pub(super) const ALL: Range<usize> = 0..usize::MAX;
 
 impl Part {

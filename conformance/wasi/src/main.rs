@@ -1,5 +1,6 @@
-//! Serves the cases with one setup, in a component. The arguments are the name of such a case, `disk` or `site` for the file
-//! system, and options. It prints its address, and logs to standard error.
+//! A server for the conformance tests, as a WASI component. It serves with the settings and the handler of the case
+//! that is its first argument, from the directory `/` (`disk`) or from the site of the cases (`site`). It prints its
+//! address, and logs to standard error.
 
 use std::env;
 use std::time::Duration;

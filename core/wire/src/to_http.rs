@@ -1,4 +1,5 @@
-//! Converts heads to and from those of the `http` crate (feature `http`).
+//! Converts parsed heads to those of the `http` crate, and writes heads of that crate with [`HeadEncoder`] (feature
+//! `http`).
 
 use alloc::string::ToString;
 use alloc::vec::Vec;

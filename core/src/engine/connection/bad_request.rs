@@ -1,5 +1,5 @@
-//! [`BadRequest`]: words the message about a request that cannot be parsed, for its error page and the log. It is
-//! CPython's wherever CPython has one.
+//! [`BadRequest`]: the message about a request that cannot be parsed, for its error page and the log. Where CPython
+//! has a message, it is the same.
 
 use core::fmt::{self, Display};
 

@@ -1,8 +1,9 @@
 //! [`Connection`]: runs the protocol of one connection as a state machine.
 //!
-//! This file has its public interface and the conversion of what is pending to a [`Want`]; `state` has its states,
+//! This file has its public interface, and turns the pending operation into a [`Want`]; `state` has its states,
 //! `answer` the answers of the adapter, `transitions` the transitions, `source` the open file or CGI process,
-//! `timeouts` the deadlines and `parked` the idle connection without buffers.
+//! `bad_request` the replies to requests that cannot be parsed, `timeouts` the deadlines and `parked` the idle
+//! connection without buffers.
 //!
 //! # Theory of operation
 //!
