@@ -1,7 +1,7 @@
-//! The list for file systems: what a [`FileSystem`] promises, as checks that call it in the way that adapters do.
+//! Checks for any [`FileSystem`]: they test all that the trait promises, and call it as adapters do.
 //!
-//! The cases find most mistakes of a port, but few of a file system: a request opens a file once, from its beginning to
-//! its end, and stores one at a time. [`file_systems`] runs checks of everything that
+//! The cases find most mistakes of a port, but few of a file system: a request reads a file once, from its beginning to
+//! its end, and stores one file at a time. [`file_systems`] runs checks of everything that
 //! [`FileSystem`] and [`Create`](sanserve_core::Create) promise, on any implementation:
 //!
 //! ```
@@ -17,8 +17,8 @@
 //! file_systems("a site", excludes, FsCheck::site);
 //! ```
 //!
-//! [`folders`] is for file systems that serve a folder of a disk. It creates the folder, and has more checks: the folder is
-//! changed by another program meanwhile, and contains a FIFO, a socket and links to a folder outside.
+//! [`folders`] is for file systems that serve a folder of a disk. It creates the folder, and has more checks: the
+//! folder is changed by another program meanwhile, and contains a FIFO, a socket and links to a folder outside.
 
 mod check;
 #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! Runs the cases that apply behind `wasmtime serve`, a host of `wasi:http`, and tests deadlines there, and the example
-//! component with a directory and with embedded files.
+//! Runs the cases that apply under `wasmtime serve`, a host of `wasi:http`, and tests deadlines there. Also tests the
+//! example component, with a directory and with embedded files.
 
 #![cfg(unix)]
 

@@ -1,4 +1,5 @@
-//! Tests of media types, compared with those of CPython.
+//! Tests media types: compares those of the built-in table with CPython's. Also tests the function that is asked about
+//! extensions which are not in that table.
 //!
 //! Every expected type in the table was computed by CPython 3.13's `http.server` rules with its
 //! built-in tables alone, not by the code under test.

@@ -1,5 +1,6 @@
-//! Tests of the timeouts of a connection, with a simulated clock: how slow a peer, a file or a CGI process may be, and
-//! what the peer gets at a deadline. Also how a connection lingers, is parked and ends, and the hints of a step.
+//! Tests the timeouts of a connection, with a simulated clock: how slow a peer, a file or a CGI process may be, and
+//! what the peer gets at a deadline. Also how a connection lingers, is parked and ends, and what a step
+//! reports besides its want, such as its phase.
 
 mod world;
 

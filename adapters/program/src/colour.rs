@@ -1,6 +1,6 @@
-//! Colours lines of the banner and the log as Python does, and decides whether to.
+//! Colours lines of the log as Python does, and of the banner, and decides whether to.
 //!
-//! Control characters from a peer have been escaped before.
+//! The lines must already be escaped: nothing here removes a peer's control characters.
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -1,5 +1,5 @@
-//! [`Root`]: the path of the served directory, and the [`Tree`] that has this path now. Looks the path up again, in
-//! case another directory has taken it.
+//! [`Root`]: the path of the served directory, and the open directory there, a [`Tree`]. Looks the path up again
+//! regularly, and switches if another directory is there now.
 //!
 //! A directory is often replaced as a whole: removed and built again, moved away for the next release, or named
 //! by a symbolic link that is switched. So its path is looked up again: once a second while there are requests,

@@ -1,4 +1,5 @@
-//! [`Tree`]: a file system in memory, built from files, directories, links, CGI scripts and faults.
+//! [`Tree`]: a file system in memory, built from files, directories, links, CGI scripts, and entries that fail with a
+//! given error.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

@@ -1,4 +1,6 @@
-//! [`HTTPServer`]: accepts connections and serves each as a task of tokio. [`Stopper`] shuts it down.
+//! [`HTTPServer`]: accepts connections, up to a limit, and serves each as a task of tokio. At the limit it closes an
+//! idle connection to make room. A handler may take its connection over for another protocol. [`Stopper`] shuts the
+//! server down.
 
 use std::fmt;
 use std::future::{Future, Ready};

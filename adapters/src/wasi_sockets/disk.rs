@@ -1,7 +1,8 @@
 //! [`Disk`]: the file system for a directory to which the host grants access. It opens, lists and archives
 //! files.
 //!
-//! The host confines paths to that directory, whatever symbolic links it contains.
+//! Links may not lead out of the served directory, unless `with_follow_symlinks` is set; then the host confines them to
+//! what it grants.
 
 use std::io::{self, ErrorKind};
 use std::path::{self, Component};

@@ -1,4 +1,5 @@
-//! Performs calls of the file system with faults: short, late and failed. Every handle is tracked.
+//! The half of the faulty I/O for files and CGI processes: passes calls to the file system, makes some of them short,
+//! late or fail, and records each in the conversation, for the checks. Every handle is tracked.
 
 use std::sync::Arc;
 

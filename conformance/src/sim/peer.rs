@@ -1,4 +1,5 @@
-//! [`Peer`]: the remote end of a connection: what it sends and when, and how much it receives.
+//! [`Peer`]: the remote end of a connection: when the bytes of its input arrive, how many were read, and where the
+//! transport fails or the peer stops reading.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! [`Request`]: a request that a peer sends, as a value that can be reduced.
+//! [`Request`]: a request that a peer sends. Its fields and content can be left out, to find the smallest request that
+//! fails.
 
 use std::borrow::Cow;
 use std::fmt::Display;

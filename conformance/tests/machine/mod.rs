@@ -31,9 +31,9 @@ struct SerialLines {
     control: Mutex<UnixStream>,
     state: Mutex<State>,
     changed: Condvar,
-    /// It accepts orders.
+    /// Whether the machine accepts orders.
     ready: AtomicBool,
-    /// It has failed.
+    /// Whether the machine has failed.
     dead: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ struct State {
     read: usize,
     end: Option<usize>,
     log: String,
-    /// It has set up the connection.
+    /// Whether the machine has set up the connection.
     begun: bool,
     /// It has ended; the number of heap bytes in use.
     closed: Option<usize>,

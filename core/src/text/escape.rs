@@ -1,7 +1,7 @@
-//! Escapes text for its context: HTML, log lines, JSON, status lines and Python's quotes. Also shortens a client's
-//! text.
+//! Escapes text for its context: HTML, log lines, JSON, and quotes as in Python ([`Repr`], which is also safe in a
+//! status line). Also shortens a client's text.
 //!
-//! All but [`Repr`] are writers that wrap another writer, so that nothing is buffered.
+//! The escapers, except [`Repr`], wrap another writer, so that nothing is buffered.
 
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};

@@ -1,5 +1,5 @@
-//! Writes everything in a tar (POSIX.1-2017, pax) but the content: a header before each file or directory, preceded by
-//! an extended header for values that do not fit; the padding after its content; and the end.
+//! Writes all parts of a tar archive (POSIX.1-2017, pax) except the content of files: a header before each file or
+//! directory, preceded by an extended header for values that do not fit; the padding after its content; and the end.
 
 use alloc::format;
 use alloc::vec::Vec;
