@@ -2,6 +2,10 @@
 //! the handlers.
 
 use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use core::sync::atomic::Ordering;
+#[cfg(feature = "std")]
+use core::time::Duration;
 
 use sanserve_core::{Credentials, Event, Exchange, Handler, Next, status};
 
@@ -86,7 +90,7 @@ pub(crate) struct Wakes;
 impl Handler for Wakes {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         ex.waker().wake_by_ref();
-        Next::Wait(core::time::Duration::from_secs(10))
+        Next::Wait(Duration::from_secs(10))
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
@@ -99,6 +103,99 @@ impl Handler for Wakes {
                 Next::Done
             }
             _ => ex.send_error(504, status::phrase(504)),
+        }
+    }
+}
+
+/// Waits until another thread wakes it. Until then it may be woken spuriously.
+#[cfg(feature = "std")]
+#[derive(Default)]
+pub(crate) struct WakesLater(alloc::sync::Arc<core::sync::atomic::AtomicBool>);
+
+#[cfg(feature = "std")]
+impl Handler for WakesLater {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let (done, waker) = (alloc::sync::Arc::default(), ex.waker().clone());
+        self.0 = alloc::sync::Arc::clone(&done);
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(60));
+            done.store(true, Ordering::Release);
+            waker.wake();
+        });
+        Next::Wait(Duration::from_secs(10))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Woken if !self.0.load(Ordering::Acquire) => Next::Wait(Duration::from_secs(10)),
+            event => Wakes.resume(ex, event),
+        }
+    }
+}
+
+/// Sends a reply in two parts. It waits before each of them, and nothing wakes it.
+#[cfg(feature = "std")]
+#[derive(Default)]
+pub(crate) struct Waits {
+    parts: u32,
+    until: Duration,
+}
+
+#[cfg(feature = "std")]
+impl Waits {
+    const PAUSE: Duration = Duration::from_millis(80);
+
+    fn wait(&mut self, ex: &Exchange<'_>) -> Next {
+        self.until = ex.now().tick + Self::PAUSE;
+        Next::Wait(Self::PAUSE)
+    }
+}
+
+#[cfg(feature = "std")]
+impl Handler for Waits {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.parts = 0;
+        ex.send_response(200);
+        ex.end_headers();
+        self.wait(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            // A port that cannot be woken ends waits after a moment.
+            Event::Woken => Next::Wait(self.until.saturating_sub(ex.now().tick)),
+            _ => {
+                self.parts += 1;
+                ex.write(if self.parts == 1 { b"one" } else { b"two" });
+                match self.parts {
+                    1 => self.wait(ex),
+                    _ => Next::Done,
+                }
+            }
+        }
+    }
+}
+
+/// Sends content that is longer than any buffer, in two pieces.
+#[cfg(feature = "std")]
+#[derive(Default)]
+pub(crate) struct Writes(u32);
+
+#[cfg(feature = "std")]
+impl Handler for Writes {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.0 = 0;
+        ex.send_response(200);
+        ex.send_header("Content-Length", 1_200_000);
+        ex.end_headers();
+        Next::Write(b"0123456789".repeat(60_000).into())
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        self.0 += 1;
+        match self.0 {
+            1 => Next::Write(b"abcdefghij".repeat(60_000).into()),
+            _ => Next::Done,
         }
     }
 }

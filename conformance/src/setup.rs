@@ -88,7 +88,10 @@ impl Setup {
     /// - `files`: the file service; `cgi`: with CGI scripts; `guarded`: with passwords; `upload`: with uploads;
     /// - `echo`: sends the content back when it has read all of it; `stream`: sends it back while it reads;
     /// - `target`: sends the path back;
-    /// - `wakes` (with the feature `std`): wakes itself, waits to be woken, and then replies;
+    /// - `wakes` (with the feature `std`, as the next three): wakes itself, waits to be woken, and then replies;
+    /// - `wakes-later`: waits until a thread wakes it, and then replies;
+    /// - `waits`: replies in two parts, and waits for a moment before each;
+    /// - `writes`: replies with content that is longer than any buffer;
     /// - `python`: the handler of CPython's own tests.
     ///
     /// The file service has these options:
@@ -172,6 +175,12 @@ impl Setup {
             "target" => Box::new(handlers::Target),
             #[cfg(feature = "std")]
             "wakes" => Box::new(handlers::Wakes),
+            #[cfg(feature = "std")]
+            "wakes-later" => Box::new(handlers::WakesLater::default()),
+            #[cfg(feature = "std")]
+            "waits" => Box::new(handlers::Waits::default()),
+            #[cfg(feature = "std")]
+            "writes" => Box::new(handlers::Writes::default()),
             "python" => Box::new(handlers::Python),
             other => panic!("unknown handler: {other}"),
         }

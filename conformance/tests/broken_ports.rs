@@ -15,7 +15,7 @@ use sanserve_conformance::{
 };
 
 /// The faults, and a case that catches each.
-const FAULTS: [(Fault, &str); 35] = [
+const FAULTS: [(Fault, &str); 38] = [
     (
         Fault::LosesByteOfPartialWrite,
         "time/a reader that begins late",
@@ -84,6 +84,9 @@ const FAULTS: [(Fault, &str); 35] = [
     (Fault::IgnoresCommit, "stored/a file"),
     (Fault::LosesEarlyWake, "time/a wake before the wait"),
     (Fault::IgnoresWait, "time/a wake before the wait"),
+    (Fault::LosesLateWake, "time/a wake from another thread"),
+    (Fault::IsWokenOnce, "time/a wake from another thread"),
+    (Fault::WaitsForeverForWake, "time/waits that time out"),
     (Fault::DropsLog, "stored/a file"),
     (Fault::LogsTwice, "stored/a file"),
     (

@@ -75,6 +75,12 @@ pub(crate) enum Fault {
     IgnoresCommit,
     /// A wake before `Want::Wait` is lost.
     LosesEarlyWake,
+    /// A wake after `Want::Wait` is lost.
+    LosesLateWake,
+    /// Only the first wake of a connection is noticed.
+    IsWokenOnce,
+    /// A wait has no deadline.
+    WaitsForeverForWake,
     /// A waiting connection is never told that it was woken.
     IgnoresWait,
     /// Log lines are lost.
@@ -155,6 +161,7 @@ impl Port {
         let start = Instant::now();
         let mut writer = Writer::new(fault);
         let mut lose_byte = false;
+        let (mut waited, mut was_woken_before) = (false, false);
         let mut got = Got::Nothing;
         loop {
             let now = now(fault, start);
@@ -247,9 +254,22 @@ impl Port {
                     if fault == Fault::LosesEarlyWake {
                         woken.0.store(false, Ordering::Relaxed);
                     }
-                    match woken.0.swap(false, Ordering::Relaxed) {
-                        true if fault != Fault::IgnoresWait => Got::Woken,
-                        _ => pause(),
+                    while fault == Fault::WaitsForeverForWake && !woken.0.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    let was_woken = woken.0.swap(false, Ordering::Relaxed);
+                    let loses = match fault {
+                        Fault::IgnoresWait => true,
+                        Fault::LosesLateWake => waited,
+                        Fault::IsWokenOnce => {
+                            was_woken && mem::replace(&mut was_woken_before, true)
+                        }
+                        _ => false,
+                    };
+                    waited = true;
+                    match was_woken && !loses {
+                        true => Got::Woken,
+                        false => pause(),
                     }
                 }
                 Want::Upgrade => unreachable!("no upgrade is allowed"),
