@@ -1,5 +1,5 @@
-//! Tests the conversion for hosts that speak HTTP themselves: the bytes of a request as a connection reads them, and
-//! the parts of a reply from the bytes that it writes.
+//! Tests the conversion for hosts that speak HTTP themselves: a request that the host has parsed becomes
+//! bytes for a connection, and the bytes that the connection writes become the head and content of a reply.
 
 use sanserve_server::host::{Head, IncompleteReply, Piece, Reply, Request};
 

@@ -71,7 +71,7 @@ fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8]
     found.map_or(b"", |(_, value)| value)
 }
 
-/// Prints the variables about the server and all fields, except the field `Case`, which tells some ports the case of a
+/// Prints the variables about the server and all fields, except the field `Case`, which tells some adapters the case of a
 /// request.
 fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     let mut rows: Vec<_> = env

@@ -1,5 +1,5 @@
-//! Tests SIGHUP: certificates and passwords are reloaded, or the program ends with its terminal. `setsid` is from
-//! util-linux.
+//! Tests SIGHUP: certificates and passwords are reloaded, or the program ends when its terminal closes. `setsid` is
+//! from util-linux.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/certificate/mod.rs"]

@@ -1,5 +1,5 @@
-//! Tests the cost of requests: their system calls, counted by strace, and the memory while a gigabyte is sent. Also tests
-//! that startup reads at most one time-zone file.
+//! Tests the cost of requests: their system calls, counted by strace, and the memory while a gigabyte is sent. Also
+//! tests that startup reads at most one time-zone file.
 
 #![cfg(target_os = "linux")]
 
@@ -131,7 +131,7 @@ fn sparse(folder: &TempDir, name: &str, len: u64) {
     file.set_len(len).expect("large files are supported");
 }
 
-/// Returns the system calls of the thread that made this call, in order.
+/// Returns, in order, the system calls of the thread that made the call `made`.
 fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
     let lines = trace.lines().filter_map(|line| line.split_once(' '));
     let calls = lines.filter_map(|(id, call)| Some((id, call.trim_start().split_once('(')?.0)));

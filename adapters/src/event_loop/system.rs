@@ -33,7 +33,7 @@ pub(super) trait System {
     /// follow each other may be reported as one event. An event may also be late, or wrong.
     fn iter(events: &Self::Events) -> impl Iterator<Item = Event>;
 
-    /// Returns what ends a poll from any thread, with an event of [`Source::Completions`].
+    /// Returns a waker with which any thread can end a poll. The poll then reports [`Source::Completions`].
     fn waker(&self) -> Waker;
 
     /// Adds a socket to the poll; its events have this key. Reports immediately what the socket is ready for.

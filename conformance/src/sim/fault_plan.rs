@@ -1,7 +1,8 @@
-//! [`FaultPlan`]: decides when the faults of a connection or of a world occur.
+//! [`FaultPlan`]: decides when the faults of a connection or of a world occur, how short reads and writes are, and how
+//! late answers come. Records the faults, so that a run can be repeated without some of them.
 //!
-//! Each class of faults has random numbers of its own, one for each occasion. So a world without one of the faults still
-//! has the others.
+//! Each time a fault could occur, a new random number of its class decides. So if one fault is left out, the others
+//! still occur.
 
 use std::ops::Range;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! [`Input`]: the bytes that a peer sends, and what is known of the requests in them.
+//! [`Input`]: writes the requests of a peer as bytes, with random and sometimes invalid chunks, damages some or cuts
+//! them off, and stores what a handler must get.
 
 use super::Random;
 use super::request::{Content, Request};
@@ -137,7 +138,7 @@ impl Input {
         }
     }
 
-    /// Ends anywhere.
+    /// Cuts the bytes off at a random place.
     pub(super) fn cut(&mut self, mut random: Random) {
         let len = random.below(self.bytes.len() + 1);
         self.bytes.truncate(len);

@@ -1,4 +1,4 @@
-//! Creates a tree in memory with the files of a site. Functions fake its CGI scripts.
+//! Creates a tree in memory with the files of a site. Its CGI scripts are replaced by Rust functions.
 
 use sanserve_conformance::{CgiOutput, Entry, Site, run_script};
 use sanserve_core::CgiScript;

@@ -1,5 +1,5 @@
-//! Sends the fields of cross-origin resource sharing (CORS), with which a browser lets pages of another origin
-//! use a reply (Fetch standard, §3.2). Also recognises preflights.
+//! Sends the fields of cross-origin resource sharing (CORS; Fetch standard, §3.2): those that let pages of another
+//! origin use a reply, and those that answer a preflight. Also recognises preflights.
 
 use crate::engine::Exchange;
 

@@ -1,5 +1,5 @@
-//! [`World`]: runs one connection in a simulated world: the bytes of the peer and their times, its reading speed, and a
-//! small tree of files. Time passes only while the connection waits.
+//! [`World`]: runs one connection in a simulated world. A test sets what the peer sends and when, how fast it reads,
+//! and how slow the disk is. There is a small tree of files. Time passes only while the connection waits.
 
 #![allow(
     dead_code,

@@ -1,12 +1,13 @@
 //! Writes the values of `Location`: of redirects to a directory whose slash is missing in the target, and of the reply
 //! to a PUT that created a file.
 //!
-//! They are relative (RFC 9110 §10.2.2), since a proxy may have removed a prefix of the path, and they name no host.
-//! Browsers treat a backslash like a slash, so it is encoded.
+//! They name no host. They are relative to the target (RFC 9110 §10.2.2), since a proxy may have removed a prefix of
+//! the path; only [`Absolute`], for plain mode and internal redirects, has the whole path. Browsers treat a backslash
+//! like a slash, so it is encoded.
 
 use core::fmt::{self, Display};
 
-/// Returns a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the
+/// Writes a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the
 /// name from ending a scheme (RFC 3986 §4.2).
 pub(crate) struct SelfReference<'a>(pub(crate) &'a str);
 
@@ -19,7 +20,7 @@ impl Display for SelfReference<'_> {
     }
 }
 
-/// Returns a reference from the target to itself with a slash added to its path: `./name/?query`.
+/// Writes a reference from the target to itself with a slash added to its path: `./name/?query`.
 pub(super) struct Directory<'a>(pub(super) &'a str);
 
 impl Display for Directory<'_> {
