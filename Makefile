@@ -111,12 +111,12 @@ cpython:
 	python3 conformance/cpython/run.py --cgi $(TEST)
 
 # Runs SEEDS simulated worlds, then as many from the seed of the day on. SEED=number prints the transcript of one;
-# SAVE=path writes it to a file, and REPLAY=path replays it.
+# SAVE=path writes it to a file, and REPLAY=path replays it. HTML=path writes a page about a world that fails.
 SIM = cargo run --quiet --release --package sanserve-conformance --bin sanserve-sim
 DAY := $(shell date -u +%Y%m%d)
 sim:
-	SEEDS=$(SEEDS) SEED=$(SEED) SAVE=$(SAVE) REPLAY=$(REPLAY) $(SIM)
-	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SEEDS) $(SIM))
+	SEEDS=$(SEEDS) SEED=$(SEED) SAVE=$(SAVE) REPLAY=$(REPLAY) HTML=$(HTML) $(SIM)
+	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SEEDS) HTML=$(HTML) $(SIM))
 
 # Exchanges links and folders during requests, for RACE_SECONDS.
 race:

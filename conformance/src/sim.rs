@@ -52,6 +52,7 @@ mod grammar;
 mod handlers;
 mod input;
 mod mistake_log;
+mod page;
 mod peer;
 mod plan;
 mod played;

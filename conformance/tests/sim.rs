@@ -11,6 +11,18 @@ fn all_checks_hold_in_all_worlds() {
 }
 
 #[test]
+fn all_checks_hold_in_the_worlds_that_have_failed_once() {
+    Sim::standard().run_seeds(include_str!("sim_seeds.txt"));
+}
+
+#[test]
+#[should_panic(expected = "the check `own` failed")]
+fn a_fixed_seed_that_fails_is_reported() {
+    let sim = Sim::standard().check("own", |_| Err("for the test".into()));
+    sim.run_seeds("# none\n\n3-faults # a comment\n");
+}
+
+#[test]
 fn a_transcript_is_deterministic_and_can_be_replayed() {
     let sim = Sim::standard();
     for seed in 1..200 {
@@ -105,4 +117,14 @@ fn a_saved_transcript_can_be_replayed() {
     );
     let (ok, _) = sim("REPLAY", "/nonexistent", "");
     assert!(!ok);
+    let html = folder.path().join("page.html");
+    let program = env!("CARGO_BIN_EXE_sanserve-sim");
+    let mut command = Command::new(program);
+    let output = command.env("SEED", "3").env("HTML", &html).output();
+    assert!(output.expect("it can be started").status.success());
+    let page = std::fs::read_to_string(html).expect("it was written");
+    assert!(
+        page.starts_with("<!DOCTYPE html>") && page.contains("<h1>seed 3</h1>"),
+        "{page}"
+    );
 }

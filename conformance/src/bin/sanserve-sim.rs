@@ -9,7 +9,10 @@ fn main() -> ExitCode {
     match Sim::standard().try_run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}\nmake sim SEED={}", failure.seed);
+            let (seed, check) = (&failure.seed, failure.check);
+            eprintln!("{failure}\nmake sim SEED={seed}");
+            eprintln!("to make it a fixed case, add this line to conformance/tests/sim_seeds.txt:");
+            eprintln!("{seed}  # {check}");
             ExitCode::FAILURE
         }
     }

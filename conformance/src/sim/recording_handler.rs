@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sanserve_core::{Event, Exchange, Handler, Next};
+use sanserve_core::{Event, Exchange, Handler, Next, Path};
 
 use super::shown::{brief, debug};
 use crate::text::show;
@@ -94,6 +94,14 @@ impl<H: Handler> Handler for RecordingHandler<H> {
 fn show_event(event: &Event<'_>) -> String {
     match event {
         Event::Data(bytes) => show_bytes("Data", bytes),
+        Event::Opened(path, meta) => format!("Opened({}, {} bytes)", show_path(path), meta.len),
+        Event::Running(path) => format!("Running({})", show_path(path)),
+        Event::Created(path) => format!("Created({})", show_path(path)),
+        Event::Directory(path) => format!("Directory({})", show_path(path)),
+        Event::Listed(path, entries) => {
+            format!("Listed({}, {} entries)", show_path(path), entries.len())
+        }
+        Event::Failed(path, error) => format!("Failed({}, {error:?})", show_path(path)),
         event => debug(event, SHOWN_MAX),
     }
 }
@@ -102,8 +110,16 @@ fn show_next(next: &Next) -> String {
     match next {
         Next::Write(bytes) => show_bytes("Write", bytes),
         Next::WriteFile(bytes) => show_bytes("WriteFile", bytes),
+        Next::Open(path) => format!("Open({})", show_path(path)),
+        Next::List(path) => format!("List({})", show_path(path)),
+        Next::Run(script) => format!("Run({})", show_path(&script.path)),
+        Next::Create(create) => format!("Create({})", show_path(&create.path)),
         next => debug(next, SHOWN_MAX),
     }
+}
+
+fn show_path(path: &Path) -> String {
+    format!("/{}", brief(path.as_bytes()))
 }
 
 fn show_bytes(name: &str, bytes: &[u8]) -> String {

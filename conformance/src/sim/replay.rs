@@ -117,7 +117,8 @@ impl<H: Handler> ReplayedConnection<H> {
     }
 }
 
-fn read_time(text: &str) -> Option<Duration> {
+/// Parses a time as in a transcript.
+pub(super) fn read_time(text: &str) -> Option<Duration> {
     let (seconds, nanos) = text.split_once('.')?;
     Some(Duration::new(seconds.parse().ok()?, nanos.parse().ok()?))
 }

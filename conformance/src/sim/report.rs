@@ -9,6 +9,7 @@ use std::time::Instant;
 use sanserve_core::{FileSystem, Handler};
 
 use super::excerpt::excerpt;
+use super::page::page;
 use super::watchdog::Watchdog;
 use super::{Seed, Sim, replay};
 
@@ -44,6 +45,14 @@ impl Failure {
             connection,
             message,
         }
+    }
+}
+
+impl Failure {
+    /// Returns the line that a page has as its title.
+    fn title(&self) -> String {
+        let text = self.to_string();
+        text.lines().next().unwrap_or_default().into()
     }
 }
 
@@ -97,6 +106,9 @@ pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
 impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// Runs `SEEDS` seeds, by default 1,000, from `FIRST_SEED` on, by default 1, and prints their number and the time. If
     /// one fails, its world is [reduced](Self::shrink), and an excerpt of its transcript is printed.
+    ///
+    /// If `HTML` is in the environment, the transcript is also written to that file as a page with a lane for each part of
+    /// the world.
     ///
     /// If `SEED` is in the environment, such as `17` or `17-short-c1`, only that world is run, and its transcript is
     /// printed, or written to the file in `SAVE`. If `REPLAY` is there, the transcript in that file is
@@ -160,8 +172,27 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     fn report(&self, failure: &Failure) -> Failure {
         println!("{failure}\nreducing this world ...");
         let failure = self.shrink(failure);
-        print!("{}", excerpt(&self.transcript(&failure.seed)));
+        let transcript = self.transcript(&failure.seed);
+        print!("{}", excerpt(&transcript));
+        write_page(&transcript, &failure.title());
         failure
+    }
+
+    /// Runs the seeds of a text, one in each line, which may be followed by `#` and a comment: worlds that have failed
+    /// once.
+    ///
+    /// # Panics
+    /// At the first check that fails, as in [`run`](Self::run). Also if a line has no seed.
+    pub fn run_seeds(&self, text: &str) {
+        let lines = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default());
+        for line in lines.filter(|line| !line.trim().is_empty()) {
+            let seed: Seed = line.parse().unwrap_or_else(|error| panic!("{error}"));
+            if let Err(failure) = self.check_seed(seed) {
+                panic!("\n{}", self.report(&failure));
+            }
+        }
     }
 
     /// Returns the transcript of a world, whether it fails or not.
@@ -174,11 +205,18 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let transcript = self.transcript(seed);
         match variable("SAVE") {
             Some(path) => {
-                std::fs::write(&path, transcript).unwrap_or_else(|error| panic!("{path}: {error}"));
+                std::fs::write(&path, &transcript)
+                    .unwrap_or_else(|error| panic!("{path}: {error}"));
             }
             None => print!("{}", excerpt(&transcript)),
         }
-        self.check_seed(seed).map(|_| ())
+        let failed = self.check_seed(seed).err();
+        let title = failed.as_ref().map(Failure::title);
+        write_page(
+            &transcript,
+            &title.unwrap_or_else(|| format!("seed {seed}")),
+        );
+        failed.map_or(Ok(()), Err)
     }
 
     fn replay_file(&self, path: &str) {
@@ -186,6 +224,15 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let steps = replay(&text, |number| (self.handler)(number));
         let steps = steps.unwrap_or_else(|error| panic!("{path}: {error}"));
         println!("{steps} steps, all the same");
+    }
+}
+
+/// Writes the page of a transcript, if `HTML` is in the environment.
+fn write_page(transcript: &str, title: &str) {
+    if let Some(path) = variable("HTML") {
+        let page = page(transcript, title);
+        std::fs::write(&path, page).unwrap_or_else(|error| panic!("{path}: {error}"));
+        println!("the page is in {path}");
     }
 }
 

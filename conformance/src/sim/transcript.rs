@@ -3,7 +3,7 @@
 //! ```text
 //! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000
 //! 1000.000000000  read 512  1060.000000000    18  GET / HTTP/1.0\r\n\r\n  short0
-//! # handler: begin GET / HTTP/1.0 -> Open(Path("index.html"))
+//! # handler: begin GET / HTTP/1.0 -> Open(/index.html)
 //! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - - s
 //! ```
 //!

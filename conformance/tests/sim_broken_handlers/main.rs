@@ -1,6 +1,8 @@
 //! Tests that the simulation finds broken handlers, each within a bounded number of seeds, and passes the same handlers
 //! without their fault.
 
+mod further;
+
 use std::cell::{Cell, RefCell};
 use std::process::Command;
 use std::rc::Rc;
@@ -661,6 +663,11 @@ fn wrong_replies_are_found() {
 }
 
 #[test]
+fn further_faults_are_found() {
+    find_all(further::cases());
+}
+
+#[test]
 fn mistakes_are_allowed_only_if_the_user_says_so() {
     let sim = || Sim::new(|_| once(|ex| hello(ex, 7)));
     let failure = (1..100).find_map(|seed| sim().check_seed(seed).err());
@@ -690,7 +697,9 @@ fn a_correct_handler_with_large_replies_passes() {
             Next::Write(vec![b'x'; 1 << 20].into())
         })
     });
-    for seed in 1..200 {
+    // SEEDS=100000 in an optimized build is worth a run after a change of the limits of steps and bytes.
+    let seeds = std::env::var("SEEDS").map_or(200, |seeds| seeds.parse().expect("a number"));
+    for seed in 1..=seeds {
         sim.check_seed(seed)
             .unwrap_or_else(|failure| panic!("{failure}"));
     }
