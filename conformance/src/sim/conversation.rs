@@ -124,14 +124,14 @@ pub enum Answer {
 }
 
 /// What became of a file that was being created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Writing {
     /// The number of bytes that were written.
     pub written: usize,
     /// The error of the next write, if it failed.
     pub error: Option<FsError>,
-    /// The result of the commit; `None` if there was none.
-    pub committed: Option<Result<(), FsError>>,
+    /// The results of the commits, if there were any.
+    pub commits: Vec<Result<(), FsError>>,
 }
 
 /// Faults of a connection that may change what the peer receives.

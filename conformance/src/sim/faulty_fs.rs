@@ -146,7 +146,7 @@ impl FaultyIo<'_> {
             None => fs.commit(&mut file.file),
         };
         if let Some(writing) = self.writing(file.call) {
-            writing.committed = Some(committed);
+            writing.commits.push(committed);
         }
         if let Err(error) = committed {
             self.note_failure(FsOperation::Commit, error);

@@ -15,6 +15,8 @@ use super::recording_handler::{HandlerRecord, RecordingHandler};
 struct ReplayedFile {
     answer: usize,
     at: usize,
+    /// How often it was committed.
+    commits: usize,
 }
 
 /// Runs a conversation again without faults. Returns `None` if it does not end.
@@ -97,8 +99,12 @@ fn repeat<H: Handler>(
                 Got::Bytes(n)
             }
             Want::WriteFile { file, from } => write(&conversation.fs_calls, file, from.len()),
-            Want::Commit { file } => match conversation.fs_calls[file.answer].answer {
-                Answer::Writer(writing) => Got::Committed(writing.committed.unwrap_or(Ok(()))),
+            Want::Commit { file } => match &conversation.fs_calls[file.answer].answer {
+                Answer::Writer(writing) => {
+                    let committed = writing.commits.get(file.commits).copied();
+                    file.commits += 1;
+                    Got::Committed(committed.unwrap_or(Ok(())))
+                }
                 _ => unreachable!("only new files are committed"),
             },
             Want::Wait => Got::Woken,
@@ -135,6 +141,7 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
     let file = ReplayedFile {
         answer: number,
         at: 0,
+        commits: 0,
     };
     let opened = match (answer, ask) {
         (Some(Answer::Listed(entries)), _) => return Got::Listed(Ok(entries.clone())),
@@ -159,7 +166,7 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
 
 /// Accepts `len` bytes for a new file or a process. A write to a new file fails where it failed in the first run.
 fn write(recorded: &[FsCall], file: &mut ReplayedFile, len: usize) -> Got<ReplayedFile> {
-    let Answer::Writer(writing) = recorded[file.answer].answer else {
+    let Answer::Writer(writing) = &recorded[file.answer].answer else {
         return Got::Bytes(len);
     };
     let n = match writing.error {
