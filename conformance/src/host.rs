@@ -20,10 +20,11 @@ mod http;
 mod request;
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use crate::report::LeftOut;
 use crate::text::{self, Token};
-use crate::{Case, Divergence, Fragmentation, Observed, Pattern, Suite};
+use crate::{Case, Divergence, Fragmentation, Observed, Pace, Pattern, Suite};
 
 /// A request as a host passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,12 +77,17 @@ pub fn hosts(
         left_out,
     } = HostedSuite::new(&Suite::from_env(), excludes);
     let mut report = suite.check(name, |case, fragmentation| {
-        let mut observed = Observed::default();
+        let (mut observed, start) = (Observed::default(), Instant::now());
         for request in &requests[&case.name] {
             let reply = send(case, request, fragmentation);
             observed.bytes.extend(reply.to_form(request));
             observed.log.extend(reply.log.lines().map(str::to_owned));
         }
+        let in_time = case
+            .pace
+            .within
+            .is_none_or(|within| start.elapsed() < within);
+        assert!(in_time, "the conversation does not end in time");
         observed
     });
     report.left_out = left_out;
@@ -144,7 +150,12 @@ fn convert(
     {
         return Err("the limits of a head");
     }
-    if case.is_timed() {
+    // A time limit alone does not depend on the client.
+    let pace = Pace {
+        within: None,
+        ..case.pace.clone()
+    };
+    if pace != Pace::default() {
         return Err("when the client sends and reads");
     }
     if case.option("host").is_some() && !has_host_field(&case.request) {

@@ -59,6 +59,8 @@ fn conforms() {
         // empty if there is none.
         |case, request| match request.method.as_str() {
             _ if case.stores => Some("files that are stored"),
+            // The component has the handlers that need no std.
+            _ if case.is_timed() => Some("waits"),
             "PUT" | "POST" if case.handler == "upload" && request.content.is_none() => {
                 Some("content that is not there")
             }

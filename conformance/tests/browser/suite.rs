@@ -92,6 +92,8 @@ fn excludes(case: &Case) -> Option<&'static str> {
     match case {
         _ if case.stores => Some("files that are stored"),
         _ if case.portable_names() => Some("names that Windows forbids"),
+        // The worker has the handlers that need no std.
+        _ if case.is_timed() => Some("waits"),
         _ => None,
     }
 }
