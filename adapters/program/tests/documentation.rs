@@ -138,7 +138,7 @@ const NO_COMMANDS: [&str; 6] = [
     "only one port may be given (got 8000 and 9000)",
     "stderr [0] :: - - - [",
     "match ex.command() {",
-    "seed 17, connection 0:",
+    "seed 14-faults",
     "to run it again and print its transcript",
 ];
 
