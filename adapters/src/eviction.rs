@@ -46,6 +46,13 @@ impl EvictionOrder {
         }
     }
 
+    /// Returns whether a connection may be closed: whether it is not busy.
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        let node = node(number);
+        let linked = self.nodes.get(node as usize);
+        linked.is_some_and(|it| it.older != node)
+    }
+
     /// Returns the connection to close first, with its phase.
     pub(crate) fn first(&self) -> Option<(usize, Phase)> {
         let oldest = |anchor: u32| {
@@ -113,6 +120,7 @@ mod tests {
         ] {
             order.set_phase(number, phase);
         }
+        assert!(order.contains(2) && !order.contains(1) && !order.contains(77));
         // Another request of this connection makes it the newest.
         order.set_phase(0, Busy);
         order.set_phase(0, Idle);

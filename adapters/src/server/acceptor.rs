@@ -109,13 +109,14 @@ impl Acceptor {
         }
     }
 
-    /// Stops accepting. Connections that wait for a request read the end of their input.
+    /// Stops accepting. Connections that wait for a request read the end of their input. A busy one may still read the
+    /// content of its request.
     pub(super) fn close(&self) {
         let connections = self.connections();
         if self.closed.swap(true, Ordering::Relaxed) {
             return;
         }
-        for it in connections.iter().filter(|it| !it.is_upgraded) {
+        for it in connections.iter_waiting().filter(|it| !it.is_upgraded) {
             let _ = it.socket.shutdown(Shutdown::Read);
         }
         drop(connections);
@@ -189,6 +190,10 @@ impl AcceptedConnection<'_> {
     pub(super) fn set_phase(&self, phase: Phase) {
         let Permit { acceptor, number } = self.permit;
         let makes_room = acceptor.connections().set_phase(number, phase);
+        if acceptor.is_closed() && phase != Phase::Busy {
+            // It was busy, or had no phase yet, when the acceptor closed.
+            let _ = self.socket.shutdown(Shutdown::Read);
+        }
         if makes_room {
             acceptor.changed.notify_all();
         }

@@ -39,6 +39,13 @@ impl<T> ConnectionTable<T> {
         self.connections.iter().map(|(_, connection)| connection)
     }
 
+    /// Returns the connections that are not busy.
+    pub(crate) fn iter_waiting(&self) -> impl Iterator<Item = &T> {
+        let waiting = |it: &(usize, &T)| self.order.contains(it.0);
+        let waiting = self.connections.iter().filter(waiting);
+        waiting.map(|(_, connection)| connection)
+    }
+
     /// Adds a connection; returns its number.
     pub(crate) fn insert(&mut self, connection: T) -> usize {
         self.connections.insert(connection)
