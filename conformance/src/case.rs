@@ -9,13 +9,26 @@
 //! handler  NAME             the handler that serves the case; `files`, the file service, by default
 //! no-half-close             the client does not half-close after its last byte
 //! pause    MS               the client pauses here for this many milliseconds before it continues to send
+//! await    BYTES            the client continues to send here when it has received this many bytes
 //! first-read MS             the client does not read for this many milliseconds
-//! reads    BYTES MS         the client reads at most this many bytes at a time, and pauses after each read
-//! within   MS               the conversation has to end in this many milliseconds after the last byte was sent
-//! neighbour                  another client is connected meanwhile, and neither sends nor receives anything
+//! reads    BYTES MS         whenever the client has read this many bytes, it pauses for this many milliseconds
+//! stops-reading BYTES       the client reads this many bytes, and then none until the server has closed the connection,
+//!                           which it notices since it sends a byte every 20 ms; so the reply must be cut short
+//! continues-to-send         after the request the client sends a byte every 20 ms until the server has closed the
+//!                           connection
+//! closed-after MS           the client is silent for this many milliseconds after the request; by then the server must
+//!                           have closed the connection
+//! closes   BYTES            the client closes the connection when it has received this many bytes of the reply
+//! resets   BYTES            the same, and the connection ends with a reset
+//! stop     BYTES            the server is told to stop when the client has received this many bytes
+//! within   MS               the conversation has to end in this many milliseconds
+//! neighbour BYTES           another client is connected meanwhile; it sends this request before the case begins, except
+//!                           for the last byte, and that afterwards. Without BYTES it sends and receives nothing
+//! neighbour-gets BYTES      the reply to that client ends with these bytes
 //! stores                    the case stores files: each of its conversations needs a fresh server and site
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            the expected reply; `*` is one or more bytes of a line; several lines are joined
+//! endless                   the reply continues after these bytes, and what follows is not compared
 //! <+       BYTES            bytes that sanserve sends here and CPython does not
 //! <!       BYTES            the same, also with `FileSettings::plain`
 //! log      TEXT             an expected line of the log, without `ADDRESS - - [TIME] `
@@ -67,6 +80,8 @@ pub struct Case {
     pub stores: bool,
     /// The reply that sanserve must send, unless there is a divergence.
     pub reply: Pattern,
+    /// Whether the reply continues after these bytes. What follows is not compared.
+    pub endless: bool,
     /// CPython's reply: [`reply`](Self::reply) without the bytes that sanserve adds.
     pub cpython_reply: Pattern,
     /// The reply with `FileSettings::plain`: CPython's, with the `Connection` fields of sanserve.
@@ -91,6 +106,7 @@ impl Case {
             pace: Pace::default(),
             stores: false,
             reply: Pattern::default(),
+            endless: false,
             cpython_reply: Pattern::default(),
             plain_reply: Pattern::default(),
             log: Vec::new(),
@@ -130,6 +146,22 @@ impl Case {
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.pace != Pace::default()
+    }
+
+    /// Returns whether the server is told to stop during the conversation. It must then be a server of its own, see
+    /// [`StartedServer`](crate::StartedServer).
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        self.pace.stop.is_some()
+    }
+
+    /// Returns whether the client disconnects while the server works on its request, which only a port that watches the
+    /// transport meanwhile notices
+    /// ([`Connection::awaits_work`](sanserve_core::Connection::awaits_work)). The log is then complete a moment after
+    /// the conversation.
+    #[must_use]
+    pub fn hangs_up(&self) -> bool {
+        self.pace.hangs_up.is_some()
     }
 
     /// Expects that the first request is rejected, and that a second one gets no reply.
@@ -192,6 +224,7 @@ impl Case {
             "handler" => self.handler = line.string(),
             "no-half-close" => self.half_close = false,
             "stores" => self.stores = true,
+            "endless" => self.endless = true,
             ">" => self.request.extend(line.bytes()),
             "<" => {
                 self.reply.extend(&line.tokens());

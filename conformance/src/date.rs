@@ -1,10 +1,14 @@
-//! Checks the format of dates in replies and in the log.
+//! Checks the dates in replies and in the log.
 //!
-//! Only the format is checked here. The patterns of the cases have the modification times of the site; the current
-//! time is a wildcard there.
+//! The patterns of the cases have the modification times of the site; the current time is a wildcard there. Its format
+//! is checked for every system under test, and for servers that it is the time of this machine.
+
+use std::time::{Duration, SystemTime};
 
 /// The fields whose value is a date.
 const FIELDS: [&[u8]; 2] = [b"date:", b"last-modified:"];
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -17,6 +21,26 @@ pub(crate) fn invalid_fields(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|&byte| byte == b'\n')
         .filter_map(|line| line.strip_suffix(b"\r"));
     lines.filter(|line| date_value(line).is_some_and(|value| !is_fixdate(value)))
+}
+
+/// Returns the `Date` fields of a reply whose value is not within a day of the clock of this machine.
+pub(crate) fn wrong_fields(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = reply
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| line.strip_suffix(b"\r"));
+    let is_wrong = |value: &[u8]| {
+        let date = str::from_utf8(value).ok().map(httpdate::parse_http_date);
+        // Values that are no dates are found by `invalid_fields`.
+        date.and_then(Result::ok).is_some_and(|date| {
+            let now = SystemTime::now();
+            let difference = now
+                .duration_since(date)
+                .or_else(|_| date.duration_since(now));
+            difference.is_ok_and(|difference| DAY < difference)
+        })
+    };
+    let is_date = |line: &[u8]| line.len() > 5 && line[..5].eq_ignore_ascii_case(FIELDS[0]);
+    lines.filter(move |line| is_date(line) && date_value(line).is_some_and(is_wrong))
 }
 
 /// Returns the value if the line is a date field.

@@ -33,6 +33,8 @@ pub fn run_script(
         b"cgi-bin/hello.sh" => stdout(b"Content-Type: text/html\r\n\r\nHello World\n"),
         b"cgi-bin/vars.sh" => stdout(&vars(env, args, content)),
         b"cgi-bin/child/hi.sh" => stdout(b"Content-Type: text/plain\r\n\r\nchild\n"),
+        // The fake does not sleep afterwards.
+        b"cgi-bin/slow.sh" => stdout(b"Content-Type: text/plain\r\n\r\nbegun\n"),
         b"htbin/hi.sh" => stdout(b"Content-Type: text/plain\r\n\r\nhtbin\n"),
         b"cgi-bin/cat.sh" => stdout(&[b"Content-Type: text/plain\n\n", content].concat()),
         b"cgi-bin/status.sh" => stdout(b"Status: 404 Nope\r\nContent-Type: text/plain\r\n\r\nbody"),

@@ -4,7 +4,6 @@
 use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::sync::atomic::Ordering;
-#[cfg(feature = "std")]
 use core::time::Duration;
 
 use sanserve_core::{Credentials, Event, Exchange, Handler, Next, status};
@@ -80,6 +79,65 @@ impl Handler for Target {
         Next::Done
     }
 }
+
+/// Sends this number of bytes, a multiple of 100,000: the digits from 0 to 9, again and again.
+pub(crate) struct Large {
+    pub(crate) left: u64,
+}
+
+impl Handler for Large {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.send_header("Content-Length", self.left);
+        ex.end_headers();
+        self.next()
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        self.next()
+    }
+}
+
+impl Large {
+    fn next(&mut self) -> Next {
+        if self.left == 0 {
+            return Next::Done;
+        }
+        self.left -= 100_000;
+        Next::Write(DIGITS.repeat(10_000).into())
+    }
+}
+
+/// The content of [`Large`].
+const DIGITS: &[u8] = b"0123456789";
+
+/// Sends a head, waits for ten seconds, and sends the content.
+#[derive(Default)]
+pub(crate) struct WaitsLong {
+    until: Duration,
+}
+
+impl Handler for WaitsLong {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.until = ex.now().tick + LONG;
+        ex.send_response(200);
+        ex.send_header("Content-Length", 4);
+        ex.end_headers();
+        Next::Wait(LONG)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        let left = self.until.saturating_sub(ex.now().tick);
+        if !left.is_zero() {
+            return Next::Wait(left);
+        }
+        ex.write(b"late");
+        Next::Done
+    }
+}
+
+/// Longer than a case may take.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Wakes itself before it waits to be woken. If a port loses this wake, the wait times out after ten seconds and the
 /// reply is 504.

@@ -25,7 +25,11 @@
 //!         });
 //!         Ok(address)
 //!     };
-//!     let excludes = |case: &Case| case.portable_names().then_some("names that Windows forbids");
+//!     let excludes = |case: &Case| match case {
+//!         _ if case.portable_names() => Some("names that Windows forbids"),
+//!         _ if case.stops() => Some("stopping the server"),
+//!         _ => None,
+//!     };
 //!     // Panics once, at the end, with a report of all failures.
 //!     run_except("mine", excludes, servers(start, Client::connect));
 //! }
@@ -91,6 +95,8 @@ mod line;
 #[cfg(feature = "std")]
 mod log;
 #[cfg(feature = "std")]
+mod open_files;
+#[cfg(feature = "std")]
 pub mod oracle;
 #[cfg(feature = "std")]
 mod pace;
@@ -138,7 +144,9 @@ pub use host::hosts;
 #[cfg(feature = "std")]
 pub use log::Log;
 #[cfg(feature = "std")]
-pub use pace::Pace;
+pub use open_files::{CountedFile, CountedFiles, OpenFiles};
+#[cfg(feature = "std")]
+pub use pace::{HangUp, Neighbour, Pace, Pause};
 #[cfg(feature = "std")]
 pub use pattern::Pattern;
 #[cfg(feature = "std")]
@@ -153,7 +161,7 @@ pub use site_folder::SiteFolder;
 #[cfg(feature = "std")]
 pub use suite::Suite;
 #[cfg(feature = "std")]
-pub use system_under_test::{Observed, clients, servers};
+pub use system_under_test::{Observed, StartedServer, clients, servers};
 #[cfg(feature = "tls")]
 pub use tls::Certificate;
 

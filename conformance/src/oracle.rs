@@ -16,6 +16,10 @@ use std::fmt;
 pub enum Problem {
     /// The reply differs.
     Reply(Difference),
+    /// The reply is complete, although the client [stopped reading](crate::Pace::stops_reading) or disconnected.
+    Complete,
+    /// The connection ended before the client had received this many bytes and disconnected.
+    Short(usize),
     /// This line of the log, counted from 1, differs.
     Log(usize, Difference),
     /// This line of the log is not expected.
@@ -45,7 +49,20 @@ pub fn check(
         (&divergence.reply, &divergence.log)
     });
     let mut problems = Vec::new();
-    problems.extend(reply.compare(&observed.bytes).err().map(Problem::Reply));
+    let compared = if case.pace.cuts_reply() {
+        reply.compare_beginning(&observed.bytes, case.endless)
+    } else {
+        reply.compare(&observed.bytes).map(|()| true)
+    };
+    match compared {
+        Ok(true) => {}
+        Ok(false) => problems.push(Problem::Complete),
+        Err(difference) => problems.push(Problem::Reply(difference)),
+    }
+    let least = case.pace.hangs_up.map_or(0, |(bytes, _)| bytes);
+    if observed.bytes.len() < least {
+        problems.push(Problem::Short(least));
+    }
     compare_logs(log, &observed.log, &mut problems);
     problems.extend(
         date::invalid_fields(&observed.bytes)
@@ -101,6 +118,13 @@ impl fmt::Display for Problem {
         let quote = |line: &str| difference::excerpt(line.as_bytes());
         match self {
             Self::Reply(difference) => write!(out, "the reply differs {difference}"),
+            Self::Complete => {
+                out.write_str("the reply is complete, although the client did not read it")
+            }
+            Self::Short(bytes) => write!(
+                out,
+                "the connection ended before the client had received {bytes} bytes"
+            ),
             Self::Log(number, difference) => {
                 write!(out, "line {number} of the log differs {difference}")
             }

@@ -41,11 +41,31 @@ impl Pattern {
     /// # Errors
     /// The first difference, in the best match: the one that gets farthest.
     pub fn compare(&self, got: &[u8]) -> Result<(), Difference> {
+        match self.matched(got, false)? {
+            token if token == self.tokens.len() => Ok(()),
+            token => Err(Difference::new(&self.tokens, got, (token, got.len()))),
+        }
+    }
+
+    /// Compares `got` with the beginning of the pattern, and returns whether it is less than the whole reply. If this is
+    /// `endless`, `got` may continue after the end of the pattern.
+    ///
+    /// # Errors
+    /// The first difference, in the best match: the one that gets farthest.
+    pub(crate) fn compare_beginning(&self, got: &[u8], endless: bool) -> Result<bool, Difference> {
+        let matched = self.matched(got, endless)?;
+        Ok(endless || matched < self.tokens.len())
+    }
+
+    /// Matches all of `got` with the beginning of the pattern, and returns the number of tokens. If the pattern is
+    /// `endless`, `got` may be longer.
+    fn matched(&self, got: &[u8], endless: bool) -> Result<usize, Difference> {
         let (mut token, mut byte) = (0, 0);
         let mut farthest = (0, 0);
         // Where to continue if the last wildcard of the line must match one more byte.
         let mut retry = None;
-        while token < self.tokens.len() || byte < got.len() {
+        // If bytes are missing at the end, a longer wildcard would only leave fewer.
+        while byte < got.len() && !(endless && token == self.tokens.len()) {
             match (self.tokens.get(token), got.get(byte)) {
                 (Some(Some(wanted)), Some(found)) if wanted == found => {
                     if ends_line(*found) {
@@ -72,7 +92,7 @@ impl Pattern {
             token += 1;
             byte += 1;
         }
-        Ok(())
+        Ok(token)
     }
 }
 

@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::client::READ_TIMEOUT;
+use crate::system_under_test::converse;
 use crate::{Case, Client, FragmentSizes, Fragmentation, Log, Observed};
 
 /// Tests a loop that serves one connection and then returns. `serve` is called on a new thread for each conversation and
@@ -24,12 +25,26 @@ pub fn pipes(
     serve: impl Fn(&Case, PipeEnd, &Log) + Sync,
 ) -> impl FnMut(&Case, Fragmentation) -> Observed {
     move |case, fragmentation| {
-        let (end, client) = pipe(fragmentation);
         let log = Log::default();
         let bytes = thread::scope(|scope| {
-            let server = scope.spawn(|| serve(case, end, &log));
-            let bytes = client.converse(case, fragmentation);
-            server.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let mut servers = Vec::new();
+            let mut open = || {
+                let (end, client) = pipe(fragmentation);
+                let directions = [&end.input, &end.output].map(|half| Arc::clone(&half.0));
+                let (serve, log) = (&serve, &log);
+                servers.push((directions, scope.spawn(move || serve(case, end, log))));
+                client
+            };
+            let neighbour = case.pace.neighbour.is_some().then(&mut open);
+            let client = open();
+            let bytes = converse(case, fragmentation, client, neighbour);
+            for (directions, server) in servers {
+                if bytes.is_err() {
+                    // A loop that waits for its peer must not keep the run waiting.
+                    directions.into_iter().for_each(Direction::abort);
+                }
+                server.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
             bytes
         });
         Observed::new(bytes.expect("a pipe does not fail"), &log.take())
@@ -78,6 +93,13 @@ impl PipeEnd {
         state.closed || state.bytes.len() < CAPACITY
     }
 
+    /// Returns whether a write would fail, because the client has disconnected or this end was shut down: for loops that
+    /// watch the transport while they work.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.output.state().closed
+    }
+
     /// Reads bytes that are available, for asynchronous loops; [`Read`] waits for them.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let len = self.reads.next_size(into.len());
@@ -120,16 +142,29 @@ struct Direction {
     changed: Condvar,
 }
 
+impl Direction {
+    /// Makes all reads and writes fail.
+    fn abort(self: Arc<Self>) {
+        let half = Half(self);
+        half.state().aborted = true;
+        // Dropping the half closes the direction, which ends all waits.
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     bytes: VecDeque<u8>,
     closed: bool,
+    aborted: bool,
     waker: Option<Waker>,
 }
 
 impl State {
     /// Reads available bytes; `None` if there are none yet.
     fn read(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
+        if self.aborted {
+            return Some(Err(ErrorKind::ConnectionAborted.into()));
+        }
         if self.bytes.is_empty() && !self.closed && !into.is_empty() {
             return None;
         }

@@ -40,6 +40,7 @@ impl Setup {
     /// option   rate 10              the minimum rate, in bytes per second
     /// option   receive-buffer 0     the size of the client's receive buffer
     /// option   linger 150           the time between a last reply and the close, in milliseconds
+    /// option   half-closed 150      the time for work after the client has closed its side, in milliseconds
     /// option   pages styled         sanserve's own error pages and listings in place of CPython's
     /// ```
     ///
@@ -51,6 +52,8 @@ impl Setup {
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         let (limits, timeouts): (&mut Limits, _) = (&mut config.limits, &mut config.timeouts);
+        // On a busy machine a script may take seconds to start.
+        timeouts.half_closed = Duration::from_secs(15);
         for &(key, value) in self.options {
             let number = || {
                 value
@@ -73,6 +76,7 @@ impl Setup {
                 ("rate", _) => timeouts.rate = number(),
                 ("receive-buffer", _) => timeouts.receive_buffer = number(),
                 ("linger", _) => timeouts.linger = millis(),
+                ("half-closed", _) => timeouts.half_closed = millis(),
                 ("keep-alive", "on") => config.keep_alive = true,
                 ("plain", "on") => config.page_for_bad_head = true,
                 ("pages", "styled") => config.error_page = Arc::new(error_page::page),
@@ -88,6 +92,8 @@ impl Setup {
     /// - `files`: the file service; `cgi`: with CGI scripts; `guarded`: with passwords; `upload`: with uploads;
     /// - `echo`: sends the content back when it has read all of it; `stream`: sends it back while it reads;
     /// - `target`: sends the path back;
+    /// - `large`: sends two million bytes; `endless`: a terabyte;
+    /// - `waits-long`: sends the head of a reply, and its content ten seconds later;
     /// - `wakes` (with the feature `std`, as the next three): wakes itself, waits to be woken, and then replies;
     /// - `wakes-later`: waits until a thread wakes it, and then replies;
     /// - `waits`: replies in two parts, and waits for a moment before each;
@@ -173,6 +179,11 @@ impl Setup {
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),
+            "large" => Box::new(handlers::Large { left: 2_000_000 }),
+            "endless" => Box::new(handlers::Large {
+                left: 1_000_000_000_000,
+            }),
+            "waits-long" => Box::new(handlers::WaitsLong::default()),
             #[cfg(feature = "std")]
             "wakes" => Box::new(handlers::Wakes),
             #[cfg(feature = "std")]

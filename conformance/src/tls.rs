@@ -57,14 +57,14 @@ impl Certificate {
         let name = "localhost".try_into().expect("a name");
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;
-        let tls = Mutex::new(tls);
+        let (tls, socket_below) = (Mutex::new(tls), socket.try_clone()?);
         let stream = Arc::new(TlsSocket { socket, tls });
         let reader = Reader {
             stream: Arc::clone(&stream),
             records: vec![0; 16 * 1024],
             plain: io::Cursor::default(),
         };
-        Ok(Client::new(reader, Writer(stream)))
+        Ok(Client::new(reader, Writer(stream)).with_socket(socket_below))
     }
 }
 

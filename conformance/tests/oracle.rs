@@ -3,7 +3,7 @@
 
 mod stub;
 
-use sanserve_conformance::{FRAGMENTATIONS, Observed};
+use sanserve_conformance::{FRAGMENTATIONS, Observed, Suite, case};
 use stub::{PREFIX, bytes, check, suite};
 
 /// Returns the report when only the plain case is spoiled.
@@ -183,4 +183,42 @@ fn a_divergence_is_stale_if_cpythons_reply_matches() {
             "{report}"
         );
     }
+}
+
+/// Returns the report when the client of a case gets only these bytes before it disconnects after five, or stops reading.
+fn cut_short(pace: &str, received: &str) -> String {
+    let case = format!("case     cut\n{pace}\nno-half-close\n<        abcdefgh*k\n");
+    let suite = Suite::new(case::read("test.case", &case), Vec::new());
+    let report = suite.check("stub", |_, _| Observed::new(received.into(), ""));
+    report.to_string()
+}
+
+#[test]
+fn a_reply_that_is_cut_short_must_be_a_beginning_of_the_expected_one() {
+    let stops = "stops-reading 3";
+    for received in ["", "abc", "abcdefgh", "abcdefghij", "abcdefghijijij"] {
+        let report = cut_short(stops, received);
+        assert!(
+            report.contains("1 cases") && !report.contains("failed"),
+            "{received}: {report}"
+        );
+    }
+    let report = cut_short(stops, "abX");
+    assert!(report.contains("the reply differs at byte 2"), "{report}");
+    let report = cut_short(stops, "abcdefghijk");
+    assert!(report.contains("the reply is complete"), "{report}");
+}
+
+#[test]
+fn a_reply_that_ends_before_the_client_disconnects_fails() {
+    assert!(!cut_short("resets   5", "abcde").contains("failed"));
+    let report = cut_short("resets   5", "abcd");
+    assert!(report.contains("had received 5 bytes"), "{report}");
+}
+
+#[test]
+fn bytes_after_an_endless_reply_are_not_compared() {
+    let pace = "stops-reading 3\nendless";
+    assert!(!cut_short(pace, "abcdefghijk and more").contains("failed"));
+    assert!(cut_short(pace, "abcdefgX").contains("failed"));
 }

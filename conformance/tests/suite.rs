@@ -22,7 +22,7 @@ fn run_panics_once_when_anything_fails() {
     let mut calls = 0;
     let system = stub(Suite::standard(), |_, _, observed| {
         calls += 1;
-        observed.bytes.push(0);
+        observed.bytes.insert(0, 0);
     });
     let panic = catch_unwind(AssertUnwindSafe(|| run("stub", system))).expect_err("nothing fits");
     let report = panic.downcast::<String>().expect("the panic is the report");

@@ -5,10 +5,10 @@
 mod https;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, run, servers};
+use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, StartedServer, run, servers};
 use sanserve_server::Disk;
 use sanserve_server::tokio_rt::HTTPServer;
 use tokio::runtime::Runtime;
@@ -18,16 +18,19 @@ fn start<'a>(
     site: &'a SiteFolder,
     runtime: &'a Runtime,
     over: impl Fn(HTTPServer) -> HTTPServer + 'a,
-) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> + 'a {
+) -> impl FnMut(&Case, Log) -> io::Result<StartedServer> + 'a {
     move |case, log| {
         let _inside = runtime.enter();
         let server = over(HTTPServer::bind("127.0.0.1:0")?).with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
+        let stopper = server.stopper();
         let disk = Disk::open(site.root_for(&case)?)?;
         let disk = disk.with_portable_names(case.portable_names());
         let disk = Arc::new(disk.with_portable_tags(true));
         runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
-        Ok(address)
+        Ok(StartedServer::new(address, move || {
+            drop(stopper.shutdown(GRACE));
+        }))
     }
 }
 
@@ -50,3 +53,6 @@ fn conforms_over_tls() {
         servers(start, |to| certificate.connect(to)),
     );
 }
+
+/// The time for replies in progress when a server is stopped: longer than any case takes.
+const GRACE: Duration = Duration::from_secs(20);

@@ -1,336 +1,490 @@
-//! A complete port over the sockets of std, with faults that can be planted: one thread for each connection, and a
-//! socket that never blocks.
+//! A complete port over the sockets of std and over pipes, with faults that can be planted: one thread for each
+//! connection, and no operation that waits.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod fault;
+mod transport;
+mod writer;
+
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{io, mem, thread};
+use std::{mem, thread};
 
-use sanserve_conformance::{Case, Log};
-use sanserve_core::{Ask, Connection, FileSystem, Got, Now, Opened, Want};
+use sanserve_conformance::{
+    Case, CountedFile, CountedFiles, Log, OpenFiles, PipeEnd, StartedServer,
+};
+use sanserve_core::{Ask, Connection, FileSystem, Got, Handler, Now, Opened, Want};
 use sanserve_server::Disk;
 
-/// A fault of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The port is correct.
-    None,
-    /// A partial write loses one byte.
-    LosesByteOfPartialWrite,
-    /// A partial write sends one byte twice.
-    DoublesByteOfPartialWrite,
-    /// The two bytes after a partial write are exchanged.
-    ReordersBytesAfterPartialWrite,
-    /// A partial write is answered with the full count.
-    AnswersPartialWriteWithFullCount,
-    /// A write that would block is answered with the full count.
-    AnswersBlockedWriteWithFullCount,
-    /// A write that would block counts as a broken transport.
-    TakesBlockedWriteForFailure,
-    /// Everything is written to the oldest open connection.
-    WritesToOldestConnection,
-    /// The count of a read is too small by one.
-    CountsOneByteTooFew,
-    /// The count of a read is larger than the buffer, and the panic that follows ends only the thread.
-    AnswersMoreThanLent,
-    /// A read that is cancelled at its deadline takes the next byte with it.
-    LosesByteOfCancelledRead,
-    /// The end of the peer's input is answered with `Nothing`.
-    AnswersEndOfInputWithNothing,
-    /// A read is answered with `Failed` at its deadline.
-    FailsReadAtDeadline,
-    /// A read is answered with the end of the input at its deadline.
-    EndsInputAtDeadline,
-    /// Reads have no deadline.
-    WaitsForeverToRead,
-    /// The monotonic clock stands still.
-    StopsClock,
-    /// The monotonic clock runs a thousand times too fast.
-    ClockIsInWrongUnit,
-    /// The date is unknown.
-    HasNoDate,
-    /// The peer's address contains a space.
-    WritesAddressWithSpace,
-    /// Files are read from their beginning, whatever the offset.
-    ReadsFileFromStart,
-    /// Files are read from the byte after the offset.
-    ReadsFileFromNextByte,
-    /// Files that are sent by reference are sent from their beginning.
-    CopiesFileFromStart,
-    /// The count of a file that is sent by reference is that which was wanted.
-    AnswersPartialCopyWithFullCount,
-    /// The count of a file that is sent by reference is too large by one.
-    CountsOneByteTooManyInCopy,
-    /// Lines on the standard error of a CGI process are lost.
-    DropsNotes,
-    /// Uploaded content is not written.
-    IgnoresWriteFile,
-    /// Uploaded content is written in part, and counted in full.
-    AnswersPartialWriteFileWithFullCount,
-    /// Uploaded files are not given their names.
-    IgnoresCommit,
-    /// A wake before `Want::Wait` is lost.
-    LosesEarlyWake,
-    /// A wake after `Want::Wait` is lost.
-    LosesLateWake,
-    /// Only the first wake of a connection is noticed.
-    IsWokenOnce,
-    /// A wait has no deadline.
-    WaitsForeverForWake,
-    /// A waiting connection is never told that it was woken.
-    IgnoresWait,
-    /// Log lines are lost.
-    DropsLog,
-    /// Log lines are printed twice.
-    LogsTwice,
-    /// The connection is not half-closed.
-    IgnoresShutdown,
-    /// The connection is closed instead of half-closed.
-    ClosesAtShutdown,
-    /// The socket is never closed.
-    LeaksSocket,
-    /// One connection is served at a time.
-    ServesOneConnectionAtATime,
-}
+pub(crate) use self::fault::Fault;
+use self::transport::{HangUp, Socket, Transport};
+pub(crate) use self::writer::PARTIAL_WRITES;
+use self::writer::Writer;
+
+type Files = CountedFiles<Disk>;
+type File = <Files as FileSystem>::File;
+type Conn = Connection<File, Box<dyn Handler + Send>>;
 
 /// What the connections of a port share.
 struct Port {
     fault: Fault,
-    disk: Disk,
+    disk: Files,
     case: Case,
     log: Log,
-    /// The open connections, oldest first.
-    open: Mutex<Vec<(usize, TcpStream)>>,
+    stop: AtomicBool,
+    /// The request to open the first file.
+    first: Mutex<Option<Ask>>,
 }
 
-/// The number of partial writes of all correct ports.
-pub(crate) static PARTIAL_WRITES: AtomicUsize = AtomicUsize::new(0);
-
-/// Starts a port for a case, which runs until the process ends.
-pub(crate) fn start(fault: Fault, root: &Path, case: &Case, log: Log) -> io::Result<SocketAddr> {
+/// Starts a port for a case on a listening socket. It runs until the process ends.
+pub(crate) fn start(
+    fault: Fault,
+    root: PathBuf,
+    open: &OpenFiles,
+    case: &Case,
+    log: Log,
+) -> io::Result<StartedServer> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    let disk = Disk::open(root)?
-        .with_portable_names(case.portable_names())
-        .with_portable_tags(true);
-    let port = Arc::new(Port {
-        fault,
-        disk,
-        case: case.clone(),
-        log,
-        open: Mutex::default(),
-    });
+    let port = Arc::new(Port::new(fault, root, open, case, log)?);
+    let stopped = Arc::clone(&port);
     thread::spawn(move || {
+        let connections: Arc<Mutex<Vec<_>>> = Arc::default();
         for (id, socket) in listener.incoming().enumerate() {
             let (port, socket) = (Arc::clone(&port), socket.expect("a connection"));
             let listed = socket.set_nonblocking(true).and(socket.try_clone());
-            port.open().push((id, listed.expect("a descriptor")));
-            let serving = thread::spawn(move || port.serve(id, socket));
+            lock(&connections).push((id, listed.expect("a descriptor")));
+            let open = Arc::clone(&connections);
+            let socket = Socket {
+                fault,
+                id,
+                socket,
+                open,
+            };
+            let serving = thread::spawn(move || port.serve(socket, "127.0.0.1"));
             if fault == Fault::ServesOneConnectionAtATime {
                 let _ = serving.join();
             }
         }
     });
-    Ok(address)
+    Ok(StartedServer::new(address, move || {
+        stopped.stop.store(true, Ordering::Relaxed);
+    }))
+}
+
+/// Serves one connection over a pipe.
+pub(crate) fn serve_pipe(
+    fault: Fault,
+    root: PathBuf,
+    open: &OpenFiles,
+    case: &Case,
+    end: PipeEnd,
+    log: &Log,
+) {
+    let port = Port::new(fault, root, open, case, log.clone()).expect("the site exists");
+    port.serve(end, "192.0.2.1");
 }
 
 impl Port {
-    fn serve(&self, id: usize, socket: TcpStream) {
-        self.drive(&socket);
-        self.open().retain(|(other, _)| *other != id);
-        if self.fault == Fault::LeaksSocket {
-            mem::forget(socket);
+    fn new(
+        fault: Fault,
+        root: PathBuf,
+        open: &OpenFiles,
+        case: &Case,
+        log: Log,
+    ) -> io::Result<Self> {
+        let disk = Disk::open(root)?
+            .with_portable_names(case.portable_names())
+            .with_portable_tags(true);
+        Ok(Self {
+            fault,
+            disk: open.count(disk),
+            case: case.clone(),
+            log,
+            stop: AtomicBool::new(false),
+            first: Mutex::default(),
+        })
+    }
+
+    fn serve(&self, transport: impl Transport, address: &str) {
+        let address = match self.fault {
+            Fault::WritesAddressWithSpace => "the peer",
+            _ => address,
+        };
+        let mut served = Served::new(self, transport);
+        loop {
+            let conn = Conn::new(self.case.config(), address, self.case.handler());
+            match self.fault {
+                Fault::RestartsAfterPanic => {
+                    if catch_unwind(AssertUnwindSafe(|| served.drive(conn))).is_ok() {
+                        break;
+                    }
+                }
+                _ => {
+                    served.drive(conn);
+                    break;
+                }
+            }
+        }
+        match self.fault {
+            Fault::LeaksSocket => served.transport.leak(),
+            Fault::LeaksSocketAfterShutdown if served.is_shut_down => served.transport.leak(),
+            _ => {}
+        }
+    }
+
+    /// Answers a question to the file system.
+    fn ask(&self, ask: &Ask) -> Got<File> {
+        let mut first = lock(&self.first);
+        let ask = match (self.fault, ask) {
+            (Fault::OpensFirstFileOnly, Ask::Open(_)) => first.get_or_insert_with(|| ask.clone()),
+            _ => ask,
+        };
+        match (self.fault, ask) {
+            (Fault::ListsNothing, Ask::List(_)) => return Got::Listed(Ok(Arc::default())),
+            (Fault::VerifiesAnyPassword, Ask::Verify(_)) => return Got::Verified(Ok(())),
+            (Fault::HoldsFilesOpen, Ask::Open(path)) => {
+                mem::forget(self.disk.open(path));
+            }
+            _ => {}
+        }
+        match (ask, self.disk.answer(ask)) {
+            // A small file, too, is sent by reference.
+            (Ask::Open(_), Got::Opened(Ok(Opened::File { file, meta, .. }))) => {
+                let sendable = true;
+                Got::Opened(Ok(Opened::File {
+                    file,
+                    meta,
+                    sendable,
+                }))
+            }
+            (_, got) => got,
+        }
+    }
+
+    /// Prints log lines. `late` are those that are still to be printed.
+    fn print(&self, lines: &str, late: &mut String) {
+        match self.fault {
+            Fault::DropsLog => {}
+            Fault::LogsTwice => (0..2).for_each(|_| self.log.push(lines)),
+            Fault::PrintsFirstLineOnly => {
+                let first = lines.split_inclusive('\n').next();
+                self.log.push(first.unwrap_or_default());
+            }
+            Fault::PrintsLogLate => self.log.push(&mem::replace(late, lines.into())),
+            _ => self.log.push(lines),
+        }
+    }
+}
+
+/// A connection that is served.
+struct Served<'a, T> {
+    port: &'a Port,
+    transport: T,
+    writer: Writer,
+    start: Instant,
+    woken: Arc<Woken>,
+    is_shut_down: bool,
+    /// The next byte of the peer is lost.
+    lose_byte: bool,
+    /// Whether the connection waited to be woken in the last step.
+    waited: bool,
+    was_woken: bool,
+    /// The deadline of the first write.
+    write_deadline: Option<Duration>,
+    late_log: String,
+}
+
+impl<'a, T: Transport> Served<'a, T> {
+    fn new(port: &'a Port, transport: T) -> Self {
+        Self {
+            port,
+            transport,
+            writer: Writer::new(port.fault),
+            start: Instant::now(),
+            woken: Arc::default(),
+            is_shut_down: false,
+            lose_byte: false,
+            waited: false,
+            was_woken: false,
+            write_deadline: None,
+            late_log: String::new(),
         }
     }
 
     /// The loop.
-    fn drive(&self, socket: &TcpStream) {
-        let fault = self.fault;
-        let (config, handler) = (self.case.config(), self.case.handler());
-        let address = match fault {
-            Fault::WritesAddressWithSpace => "the peer",
-            _ => "127.0.0.1",
-        };
-        let mut conn = Connection::new(config, address, handler);
-        let woken = Arc::new(Woken::default());
-        conn.set_waker(Waker::from(Arc::clone(&woken)));
-        let start = Instant::now();
-        let mut writer = Writer::new(fault);
-        let mut lose_byte = false;
-        let (mut waited, mut was_woken_before) = (false, false);
+    fn drive(&mut self, mut conn: Conn) {
+        let fault = self.port.fault;
+        conn.set_waker(Waker::from(Arc::clone(&self.woken)));
         let mut got = Got::Nothing;
+        let mut now = self.now();
         loop {
-            let now = now(fault, start);
+            if self.port.stop.load(Ordering::Relaxed) {
+                match fault {
+                    Fault::IgnoresFinish => {}
+                    Fault::ClosesAtFinish => return,
+                    _ => conn.finish(),
+                }
+            }
+            if conn.awaits_work() && self.notify_hang_up(&mut conn) {
+                got = Got::Nothing;
+            }
+            if fault != Fault::ClockStopsWhileWaiting || !matches!(got, Got::Nothing) {
+                now = self.now();
+            }
             let step = conn.step(now, got);
-            let deadline = step.deadline;
-            // Asked after a pause.
-            let expired = || deadline.is_some_and(|at| at <= self::now(fault, start).tick);
-            got = match step.want {
-                Want::Read(into) => match read(fault, socket, into, &mut lose_byte) {
-                    Got::Nothing => match (fault, pause()) {
-                        (Fault::LosesByteOfCancelledRead, got) => {
-                            lose_byte |= expired();
-                            got
-                        }
-                        (Fault::FailsReadAtDeadline, _) if expired() => Got::Failed,
-                        (Fault::EndsInputAtDeadline, _) if expired() => Got::Bytes(0),
-                        (Fault::WaitsForeverToRead, _) => {
-                            while would_block(&socket.peek(&mut [0])) {
-                                thread::sleep(Duration::from_millis(1));
-                            }
-                            Got::Nothing
-                        }
-                        (_, got) => got,
-                    },
-                    got => got,
-                },
-                Want::Write(from) => {
-                    if fault == Fault::WritesToOldestConnection {
-                        let open = self.open();
-                        writer.write(&open[0].1, from)
-                    } else {
-                        writer.write(socket, from)
-                    }
+            if matches!(step.want, Want::Close) {
+                self.writer.finish(&mut self.transport);
+                return;
+            }
+            if matches!(step.want, Want::Shutdown) {
+                self.writer.finish(&mut self.transport);
+                match fault {
+                    Fault::IgnoresShutdown => {}
+                    Fault::ClosesAtShutdown => return,
+                    _ => self.transport.shutdown(),
                 }
-                Want::ReadFile { file, at, into } => {
-                    let at = match fault {
-                        Fault::ReadsFileFromStart => 0,
-                        Fault::ReadsFileFromNextByte => at + 1,
-                        _ => at,
-                    };
-                    match self.disk.fill(file, at, into) {
-                        Got::Note(_) if fault == Fault::DropsNotes => Got::Nothing,
-                        got => got,
-                    }
-                }
-                Want::Copy { file, at, len } => {
-                    let at = match fault {
-                        Fault::CopiesFileFromStart => 0,
-                        _ => at,
-                    };
-                    let mut piece = vec![0; len.min(64 * 1024) as usize];
-                    match self.disk.fill(file, at, &mut piece) {
-                        Got::Bytes(n) if n > 0 => match writer.write(socket, &piece[..n]) {
-                            Got::Bytes(_) if fault == Fault::AnswersPartialCopyWithFullCount => {
-                                Got::Bytes(len as usize)
-                            }
-                            Got::Bytes(n) if fault == Fault::CountsOneByteTooManyInCopy => {
-                                Got::Bytes((n + 1).min(len as usize))
-                            }
-                            got => got,
-                        },
-                        got => got,
-                    }
-                }
-                Want::WriteFile { file, from } => match fault {
-                    Fault::IgnoresWriteFile => Got::Bytes(from.len()),
-                    Fault::AnswersPartialWriteFileWithFullCount => {
-                        self.disk
-                            .answer_write(file, &from[..from.len().div_ceil(2)]);
-                        Got::Bytes(from.len())
-                    }
-                    _ => self.disk.answer_write(file, from),
-                },
-                Want::Commit { .. } if fault == Fault::IgnoresCommit => Got::Committed(Ok(())),
-                Want::Commit { file } => Got::Committed(self.disk.commit(file)),
-                // A small file, too, is sent by reference.
-                Want::Ask(ask @ Ask::Open(_)) => match self.disk.answer(ask) {
-                    Got::Opened(Ok(Opened::File { file, meta, .. })) => {
-                        let sendable = true;
-                        Got::Opened(Ok(Opened::File {
-                            file,
-                            meta,
-                            sendable,
-                        }))
-                    }
-                    got => got,
-                },
-                Want::Ask(ask) => self.disk.answer(ask),
-                Want::Wait => {
-                    if fault == Fault::LosesEarlyWake {
-                        woken.0.store(false, Ordering::Relaxed);
-                    }
-                    while fault == Fault::WaitsForeverForWake && !woken.0.load(Ordering::Relaxed) {
-                        thread::sleep(Duration::from_millis(1));
-                    }
-                    let was_woken = woken.0.swap(false, Ordering::Relaxed);
-                    let loses = match fault {
-                        Fault::IgnoresWait => true,
-                        Fault::LosesLateWake => waited,
-                        Fault::IsWokenOnce => {
-                            was_woken && mem::replace(&mut was_woken_before, true)
-                        }
-                        _ => false,
-                    };
-                    waited = true;
-                    match was_woken && !loses {
-                        true => Got::Woken,
-                        false => pause(),
-                    }
-                }
-                Want::Upgrade => unreachable!("no upgrade is allowed"),
-                Want::Log(lines) => {
-                    let times = match fault {
-                        Fault::DropsLog => 0,
-                        Fault::LogsTwice => 2,
-                        _ => 1,
-                    };
-                    (0..times).for_each(|_| self.log.push(lines));
-                    Got::Nothing
-                }
-                Want::Shutdown => {
-                    match fault {
-                        Fault::IgnoresShutdown => {}
-                        Fault::ClosesAtShutdown => return,
-                        // It fails if the peer has already closed the connection.
-                        _ => _ = socket.shutdown(Shutdown::Write),
-                    }
-                    Got::Nothing
-                }
-                Want::Close => return,
-            };
+                self.is_shut_down = true;
+                got = Got::Nothing;
+                continue;
+            }
+            got = self.answer(step.want, step.deadline);
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Vec<(usize, TcpStream)>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reports that the peer has disconnected during work. Returns whether the connection is broken.
+    fn notify_hang_up(&mut self, conn: &mut Conn) -> bool {
+        match (self.transport.hang_up(), self.port.fault) {
+            (Some(HangUp::Closed), Fault::NeverReportsClose)
+            | (Some(HangUp::Reset), Fault::NeverReportsReset)
+            | (None, _) => false,
+            (Some(HangUp::Closed), fault) if fault != Fault::TakesCloseForReset => {
+                conn.peer_closed();
+                false
+            }
+            _ => {
+                conn.peer_reset();
+                true
+            }
+        }
+    }
+
+    /// Answers a want that does not end anything.
+    fn answer(&mut self, want: Want<'_, File>, deadline: Option<Duration>) -> Got<File> {
+        let (fault, disk) = (self.port.fault, &self.port.disk);
+        let is_wait = matches!(want, Want::Wait);
+        let waited = mem::replace(&mut self.waited, is_wait);
+        match want {
+            Want::Read(into) => {
+                self.write_deadline = None;
+                self.writer.before_read(&mut self.transport);
+                self.read(into, deadline)
+            }
+            Want::Write(from) => {
+                let first = *self
+                    .write_deadline
+                    .get_or_insert(deadline.unwrap_or_default());
+                if fault == Fault::StoresFirstDeadline && first <= self.now().tick {
+                    return Got::Failed;
+                }
+                self.writer.write(&mut self.transport, from)
+            }
+            Want::ReadFile { file, at, into } => {
+                let at = match fault {
+                    Fault::ReadsFileFromStart => 0,
+                    Fault::ReadsFileFromNextByte => at + 1,
+                    _ => at,
+                };
+                match disk.fill(file, at, into) {
+                    Got::Note(_) if fault == Fault::DropsNotes => Got::Nothing,
+                    got => got,
+                }
+            }
+            Want::Copy { file, at, len } => self.copy(file, at, len),
+            Want::WriteFile { file, from } => match fault {
+                Fault::IgnoresWriteFile => Got::Bytes(from.len()),
+                Fault::AnswersPartialWriteFileWithFullCount => {
+                    disk.answer_write(file, &from[..from.len().div_ceil(2)]);
+                    Got::Bytes(from.len())
+                }
+                _ => disk.answer_write(file, from),
+            },
+            Want::Commit { .. } if fault == Fault::IgnoresCommit => Got::Committed(Ok(())),
+            Want::Commit { file } => Got::Committed(disk.commit(file)),
+            Want::Ask(ask) => self.port.ask(ask),
+            Want::Wait => self.wait(waited),
+            Want::Log(lines) => {
+                self.port.print(lines, &mut self.late_log);
+                Got::Nothing
+            }
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            Want::Shutdown | Want::Close => unreachable!("answered before"),
+        }
+    }
+
+    /// Answers a wait for a wake. `waited` says whether this is the same wait as in the last step.
+    fn wait(&mut self, waited: bool) -> Got<File> {
+        let flag = &self.woken.0;
+        match self.port.fault {
+            Fault::LosesEarlyWake if !waited => flag.store(false, Ordering::Relaxed),
+            Fault::LosesLateWake if waited => return pause(),
+            Fault::IgnoresWait => return pause(),
+            Fault::WaitsForeverForWake => {
+                while !flag.load(Ordering::Relaxed) && self.start.elapsed() < FOREVER {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+            _ => {}
+        }
+        let is_woken = flag.swap(false, Ordering::Relaxed);
+        let was_woken = is_woken && mem::replace(&mut self.was_woken, true);
+        match self.port.fault {
+            Fault::IsWokenOnce if was_woken => pause(),
+            _ if is_woken => Got::Woken,
+            _ => pause(),
+        }
+    }
+
+    /// Answers a read.
+    fn read(&mut self, into: &mut [u8], deadline: Option<Duration>) -> Got<File> {
+        let fault = self.port.fault;
+        let is_stopping = self.port.stop.load(Ordering::Relaxed);
+        if fault == Fault::StopsReadingAtFinish && is_stopping {
+            return Got::Bytes(0);
+        }
+        if fault == Fault::LingersUntilEnd && self.is_shut_down {
+            while !matches!(self.transport.read(&mut [0; 64]), Ok(0)) {
+                if self.start.elapsed() > FOREVER {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            return Got::Bytes(0);
+        }
+        let waits_forever = match fault {
+            Fault::WaitsForeverToRead => true,
+            Fault::WaitsForeverToLinger => self.is_shut_down,
+            _ => false,
+        };
+        loop {
+            match self.read_available(into) {
+                Got::Nothing if waits_forever && self.start.elapsed() < FOREVER => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Got::Nothing => break,
+                got => return got,
+            }
+        }
+        let got = pause();
+        let is_expired = deadline.is_some_and(|at| at <= self.now().tick);
+        match fault {
+            Fault::AnswersNothingToReadWithEnd => Got::Bytes(0),
+            Fault::FailsReadAtDeadline if is_expired => Got::Failed,
+            Fault::EndsInputAtDeadline if is_expired => Got::Bytes(0),
+            Fault::LosesByteOfCancelledRead => {
+                self.lose_byte |= is_expired;
+                got
+            }
+            _ => got,
+        }
+    }
+
+    /// Reads bytes that have arrived.
+    fn read_available(&mut self, into: &mut [u8]) -> Got<File> {
+        let fault = self.port.fault;
+        if self.lose_byte && matches!(self.transport.read(&mut [0]), Ok(1)) {
+            self.lose_byte = false;
+        }
+        if fault == Fault::LosesBytesBeyondBuffer {
+            let mut more = vec![0; into.len() + 1024];
+            return match self.transport.read(&mut more) {
+                Ok(n) => {
+                    let n = n.min(into.len());
+                    into[..n].copy_from_slice(&more[..n]);
+                    Got::Bytes(n)
+                }
+                Err(error) => failed(&error),
+            };
+        }
+        match self.transport.read(into) {
+            Ok(0) if fault == Fault::AnswersEndOfInputWithNothing => Got::Nothing,
+            Ok(0) if fault == Fault::TakesEndOfInputForFailure => Got::Failed,
+            Ok(n) if fault == Fault::CountsOneByteTooFew && n > 1 => Got::Bytes(n - 1),
+            Ok(1..)
+                if matches!(
+                    fault,
+                    Fault::AnswersMoreThanLent | Fault::RestartsAfterPanic
+                ) =>
+            {
+                Got::Bytes(into.len() + 1)
+            }
+            Ok(n) => Got::Bytes(n),
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Sends a piece of a file.
+    fn copy(
+        &mut self,
+        file: &mut CountedFile<<Disk as FileSystem>::File>,
+        at: u64,
+        len: u64,
+    ) -> Got<File> {
+        let fault = self.port.fault;
+        let (at, most) = match fault {
+            Fault::CopiesFileFromStart => (0, len),
+            Fault::CopiesBeyondRange => (at, u64::MAX),
+            _ => (at, len),
+        };
+        let mut piece = vec![0; most.min(64 * 1024) as usize];
+        let n = match self.port.disk.fill(file, at, &mut piece) {
+            Got::Bytes(n) if n > 0 => n,
+            got => return got,
+        };
+        let len = len as usize;
+        loop {
+            match (self.writer.write(&mut self.transport, &piece[..n]), fault) {
+                (Got::Nothing, Fault::WaitsForeverToCopy) if self.start.elapsed() < FOREVER => {}
+                (Got::Bytes(_), Fault::AnswersPartialCopyWithFullCount) => return Got::Bytes(len),
+                (Got::Bytes(n), Fault::CountsOneByteTooManyInCopy) => {
+                    return Got::Bytes((n + 1).min(len));
+                }
+                (Got::Bytes(n), Fault::CountsOneByteTooFewInCopy) if n > 1 => {
+                    return Got::Bytes(n - 1);
+                }
+                (Got::Bytes(n), _) => return Got::Bytes(n.min(len)),
+                (got, _) => return got,
+            }
+        }
+    }
+
+    /// Reads the clocks.
+    fn now(&self) -> Now {
+        let elapsed = self.start.elapsed();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        let unix = unix.map(|unix| unix.as_secs() as i64);
+        Now {
+            tick: match self.port.fault {
+                Fault::StopsClock => Duration::ZERO,
+                Fault::ClockIsInWrongUnit => elapsed * 1000,
+                Fault::ClockGoesBack => Duration::from_millis(elapsed.as_millis() as u64 % 100),
+                _ => elapsed,
+            },
+            unix: match self.port.fault {
+                Fault::HasNoDate => None,
+                Fault::DateIsWrong => Some(elapsed.as_secs() as i64),
+                _ => unix,
+            },
+        }
     }
 }
 
-/// Reads the clocks.
-fn now(fault: Fault, start: Instant) -> Now {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    Now {
-        tick: match fault {
-            Fault::StopsClock => Duration::ZERO,
-            Fault::ClockIsInWrongUnit => start.elapsed() * 1000,
-            _ => start.elapsed(),
-        },
-        unix: unix
-            .filter(|_| fault != Fault::HasNoDate)
-            .map(|unix| unix.as_secs() as i64),
-    }
-}
-
-/// Answers a read.
-fn read<F>(fault: Fault, mut socket: &TcpStream, into: &mut [u8], lose_byte: &mut bool) -> Got<F> {
-    if *lose_byte && matches!(socket.read(&mut [0]), Ok(1)) {
-        *lose_byte = false;
-    }
-    match socket.read(into) {
-        Ok(0) if fault == Fault::AnswersEndOfInputWithNothing => Got::Nothing,
-        Ok(n) if fault == Fault::CountsOneByteTooFew && n > 1 => Got::Bytes(n - 1),
-        Ok(1..) if fault == Fault::AnswersMoreThanLent => Got::Bytes(into.len() + 1),
-        Ok(n) => Got::Bytes(n),
-        Err(error) => failed(&error),
-    }
-}
-
-/// The answer when an operation on the socket fails.
+/// The answer when an operation on the transport fails.
 fn failed<F>(error: &io::Error) -> Got<F> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Got::Nothing,
@@ -338,68 +492,14 @@ fn failed<F>(error: &io::Error) -> Got<F> {
     }
 }
 
-/// The writes of a connection.
-struct Writer {
-    fault: Fault,
-    was_partial: bool,
-}
-
-impl Writer {
-    fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            was_partial: false,
-        }
-    }
-
-    /// Answers a write.
-    fn write<F>(&mut self, mut socket: &TcpStream, from: &[u8]) -> Got<F> {
-        let fault = self.fault;
-        let mut reordered;
-        let mut bytes = from;
-        if self.was_partial && fault == Fault::ReordersBytesAfterPartialWrite && from.len() > 1 {
-            reordered = from.to_vec();
-            reordered.swap(0, 1);
-            bytes = &reordered;
-        }
-        let n = match socket.write(bytes) {
-            Ok(n) => n,
-            Err(error) => {
-                return match (failed(&error), fault) {
-                    (Got::Nothing, Fault::AnswersBlockedWriteWithFullCount) => {
-                        Got::Bytes(from.len())
-                    }
-                    (Got::Nothing, Fault::TakesBlockedWriteForFailure) => Got::Failed,
-                    (Got::Nothing, _) => pause(),
-                    (got, _) => got,
-                };
-            }
-        };
-        self.was_partial = n < from.len();
-        if !self.was_partial {
-            return Got::Bytes(n);
-        }
-        match fault {
-            Fault::LosesByteOfPartialWrite => Got::Bytes(n + 1),
-            Fault::DoublesByteOfPartialWrite if n > 1 => Got::Bytes(n - 1),
-            Fault::AnswersPartialWriteWithFullCount => Got::Bytes(from.len()),
-            Fault::None => {
-                PARTIAL_WRITES.fetch_add(1, Ordering::Relaxed);
-                Got::Bytes(n)
-            }
-            _ => Got::Bytes(n),
-        }
-    }
-}
-
-/// Answers `Nothing` after a moment, in which the socket may become ready.
+/// Answers `Nothing` after a moment, in which the transport may become ready.
 fn pause<F>() -> Got<F> {
-    thread::sleep(Duration::from_micros(200));
+    thread::sleep(Duration::from_millis(1));
     Got::Nothing
 }
 
-fn would_block(result: &io::Result<usize>) -> bool {
-    matches!(result, Err(error) if error.kind() == ErrorKind::WouldBlock)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a connection was woken since it last asked.
@@ -411,3 +511,6 @@ impl Wake for Woken {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// How long a port with a fault waits that should not wait: longer than any case takes, so that tests end.
+const FOREVER: Duration = Duration::from_secs(12);

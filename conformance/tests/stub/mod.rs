@@ -44,6 +44,10 @@ pub(crate) fn stub(
             bytes: bytes(reply),
             log,
         };
+        if case.pace.hangs_up.is_some() || case.pace.stops_reading.is_some() {
+            // Such a client must not get the whole reply.
+            observed.bytes.pop();
+        }
         spoil(case, fragmentation, &mut observed);
         observed
     }
