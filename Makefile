@@ -1,6 +1,7 @@
 # `make all` runs everything that CI runs; `make test` runs only the tests.
 
 SEEDS ?= 200000
+SERVICE_SEEDS ?= 50000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
@@ -110,13 +111,16 @@ cpython:
 	cargo build --package sanserve
 	python3 conformance/cpython/run.py --cgi $(TEST)
 
-# Runs SEEDS simulated worlds, then as many from the seed of the day on. SEED=number prints the transcript of one;
-# SAVE=path writes it to a file, and REPLAY=path replays it. HTML=path writes a page about a world that fails.
+# Runs SEEDS simulated worlds, then as many from the seed of the day on; then SERVICE_SEEDS worlds of the services, and
+# as many of the day. SEED=number prints the transcript of one; SAVE=path writes it to a file, and REPLAY=path replays
+# it; with WORLD=services, of the services. HTML=path writes a page about a world that fails.
 SIM = cargo run --quiet --release --package sanserve-conformance --bin sanserve-sim
 DAY := $(shell date -u +%Y%m%d)
 sim:
-	SEEDS=$(SEEDS) SEED=$(SEED) SAVE=$(SAVE) REPLAY=$(REPLAY) HTML=$(HTML) $(SIM)
+	SEEDS=$(SEEDS) SEED=$(SEED) SAVE=$(SAVE) REPLAY=$(REPLAY) HTML=$(HTML) $(SIM) $(WORLD)
 	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SEEDS) HTML=$(HTML) $(SIM))
+	$(if $(SEED)$(REPLAY),,SEEDS=$(SERVICE_SEEDS) HTML=$(HTML) $(SIM) services)
+	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SERVICE_SEEDS) HTML=$(HTML) $(SIM) services)
 
 # Exchanges links and folders during requests, for RACE_SECONDS.
 race:

@@ -52,6 +52,7 @@ mod grammar;
 mod handlers;
 mod input;
 mod mistake_log;
+mod model_tree;
 mod page;
 mod peer;
 mod plan;
@@ -66,6 +67,7 @@ mod report;
 mod request;
 mod script;
 mod seed;
+pub mod services;
 mod settings;
 mod shown;
 mod shrink;
@@ -97,6 +99,10 @@ pub struct Sim<S: FileSystem, H> {
     handler: Box<dyn Fn(u64) -> H>,
     config: Option<Box<ConfigFn>>,
     requests: Box<RequestsFn>,
+    /// Generates the requests for the handler of a number, in place of `requests`.
+    requests_for: Option<fn(&mut Random, u64) -> Vec<Request>>,
+    /// Returns the number of connections.
+    connections: fn(&mut Random) -> usize,
     /// The targets of random requests.
     targets: Option<&'static [&'static str]>,
     faults: Option<Faults>,
@@ -162,6 +168,8 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             handler: Box::new(handler),
             config: None,
             requests: grammar_of(TARGETS),
+            requests_for: None,
+            connections: settings::connections,
             targets: Some(TARGETS),
             faults: None,
             before_world: Box::new(|| ()),

@@ -92,10 +92,12 @@ fn paths(conversation: &Conversation) -> Result<(), String> {
 }
 
 /// The memory of a connection is at most a small multiple of the request and the outbox: no page, error or log line
-/// multiplies the request.
+/// multiplies the request. How much a handler writes to a file at once is up to the handler.
 fn memory(conversation: &Conversation) -> Result<(), String> {
     let limits = conversation.config.limits;
-    let allocated = conversation.counts.allocated;
+    // The capacity of the handler's buffer may be twice its length.
+    let written = 2 * conversation.counts.file_write_max;
+    let allocated = conversation.counts.allocated.saturating_sub(written);
     if allocated <= 4 * limits.outbox + 32 * 1024 {
         // The input, which may be large, does not matter.
         return Ok(());

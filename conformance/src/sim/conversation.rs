@@ -160,6 +160,8 @@ pub struct Counts {
     pub notes: u64,
     /// The maximum of [`allocated`](sanserve_core::Connection::allocated).
     pub allocated: usize,
+    /// The most bytes that the handler wrote to a new file at once.
+    pub file_write_max: usize,
     /// Waits without a deadline.
     pub waits_without_deadline: u64,
     /// Deadlines that had already passed when they were set.

@@ -107,6 +107,12 @@ impl<F, H: Handler> Driver<F, H> {
         )
     }
 
+    /// Returns a number by which the connections whose answers come at the same time take turns, some more often than
+    /// others.
+    pub(super) fn turn(&self) -> u64 {
+        self.conversation.counts.steps * (1 + self.conversation.handler % 4)
+    }
+
     /// Notes that the clock has jumped.
     pub(super) fn clock_jumped(&mut self) {
         self.conversation.disruptions.late = true;

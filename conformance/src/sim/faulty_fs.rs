@@ -106,6 +106,10 @@ impl FaultyIo<'_> {
         from: &[u8],
         fs: &S,
     ) -> TimedAnswer<S::File> {
+        if self.writing(file.call).is_some() {
+            let counts = &mut self.conversation.counts;
+            counts.file_write_max = counts.file_write_max.max(from.len());
+        }
         if let Some(answer) = self.delay() {
             return answer;
         }

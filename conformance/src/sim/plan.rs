@@ -58,7 +58,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let faults = Faults::of(&mut random);
         let (fs, world) = (random.fork(), random.fork());
         let common = WorldSettings::draw(&mut random);
-        let connections = settings::connections(&mut random);
+        let connections = (self.connections)(&mut random);
         let mut connections = (0..connections)
             .map(|number| self.connection_plan(number, random.fork(), common))
             .collect::<Vec<_>>();
@@ -85,7 +85,10 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         common: WorldSettings,
     ) -> ConnectionPlan {
         let random = &mut random;
-        let requests = (self.requests)(random, common.content_max);
+        let mut requests = match self.requests_for {
+            Some(_) => Vec::new(),
+            None => (self.requests)(random, common.content_max),
+        };
         let (mut damage, mut cut) = (Vec::new(), None);
         match random.below(5) {
             _ if !common.has_damage => {}
@@ -96,10 +99,14 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             1 => cut = Some(random.fork()),
             _ => {}
         }
+        let handler = random.number();
+        if let Some(requests_for) = self.requests_for {
+            requests = requests_for(random, handler);
+        }
         ConnectionPlan {
             number,
             phase: Phase::During,
-            handler: random.number(),
+            handler,
             config: mistake_log::set(match &self.config {
                 Some(config) => config(random),
                 None if common.has_limits => settings::config(random),
@@ -108,7 +115,10 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             unix: (!random.one_in(8)).then_some(DATE),
             upgradable: !random.one_in(4),
             half_close: !random.one_in(3),
-            start: settings::start(random),
+            start: match self.requests_for.is_some() && !random.one_in(4) {
+                true => Duration::ZERO,
+                false => settings::start(random),
+            },
             requests: requests.into_iter().enumerate().collect(),
             damage,
             cut,
@@ -125,16 +135,22 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let random = &mut random;
         let request = match self.targets {
             Some(targets) => Some(Request::new("GET", random.pick(targets))),
+            None if self.requests_for.is_some() => None,
             None => (self.requests)(random, PROBE_CONTENT_MAX)
                 .into_iter()
                 .next(),
         };
         let config = self.config.as_ref();
         let config = config.map_or_else(Config::default, |config| config(random));
+        let handler = random.number();
+        let request = match self.requests_for {
+            Some(requests_for) => requests_for(random, handler).into_iter().next(),
+            None => request,
+        };
         ConnectionPlan {
             number,
             phase,
-            handler: random.number(),
+            handler,
             config: mistake_log::set(config),
             unix: Some(DATE),
             upgradable: true,

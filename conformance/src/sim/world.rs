@@ -36,7 +36,7 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
                 .drivers
                 .iter_mut()
                 .filter(|driver| is_open(driver) && Some(driver.conversation.phase) == phase);
-            let Some(next) = open.min_by_key(|driver| driver.at) else {
+            let Some(next) = open.min_by_key(|driver| (driver.at, driver.turn())) else {
                 return;
             };
             self.current = next.conversation.number;
