@@ -698,8 +698,10 @@ fn a_correct_handler_with_large_replies_passes() {
         })
     });
     // SEEDS=100000 in an optimized build is worth a run after a change of the limits of steps and bytes.
-    let seeds = std::env::var("SEEDS").map_or(200, |seeds| seeds.parse().expect("a number"));
-    for seed in 1..=seeds {
+    if std::env::var_os("SEEDS").is_some() {
+        return sim.run();
+    }
+    for seed in 1..=200 {
         sim.check_seed(seed)
             .unwrap_or_else(|failure| panic!("{failure}"));
     }
