@@ -488,6 +488,40 @@ fn finish_completes_the_current_reply_and_then_closes() {
 }
 
 #[test]
+fn finish_half_closes_after_a_reply_that_is_being_written() {
+    // If another request is unread, a close would reset the connection and destroy the end of the reply (RFC 9112
+    // §9.6).
+    let handler = from_fn(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 1000);
+        ex.end_headers();
+        ex.write(&[b'x'; 1000]);
+        Next::Done
+    });
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut conn = Connection::<(), _>::new(http11(), "-", handler);
+    let (mut left, mut got, mut is_written) = (Some(request), Got::Nothing, false);
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                let bytes = left.take().expect("nothing is read before the half-close");
+                into[..bytes.len()].copy_from_slice(bytes);
+                Got::Bytes(bytes.len())
+            }
+            Want::Write(_) if !is_written => {
+                conn.finish();
+                is_written = true;
+                Got::Bytes(100)
+            }
+            Want::Write(from) => Got::Bytes(from.len()),
+            Want::Log(lines) => Got::Bytes(lines.len()),
+            Want::Shutdown => break,
+            _ => panic!("it closes without a half-close"),
+        };
+    }
+}
+
+#[test]
 fn a_parked_connection_continues_where_it_was() {
     let mut config = http11();
     config.limits.requests = 2;

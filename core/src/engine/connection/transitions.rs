@@ -124,6 +124,9 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(None) => {
                 let eof = self.inbound == Inbound::Eof;
                 match self.output() {
+                    // The peer may have sent more requests. If they were left unread, closing the transport would
+                    // destroy the end of the reply (RFC 9112 §9.6).
+                    Some(_) if self.closing.is_some() => self.go(State::Closing),
                     Some(pending) => self.wait(state, pending),
                     None if self.closing.is_some() || eof && self.inbox_is_blank() => {
                         self.go(State::Closed)
