@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sanserve_core::{
     Config, Connection, Delivery, Event, Exchange, Got, Handler, Meta, Next, Now, Opened, Path,
-    Protocol, Want,
+    Protocol, Want, from_fn,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -425,4 +425,53 @@ fn an_idle_connection_whose_last_reply_is_read_below_the_rate_is_closed() {
     assert!(outcome.took <= SECOND * (131 + 60), "{outcome:?}");
     let outcome = outcome_at(600);
     assert!(outcome.received > MIB, "{outcome:?}");
+}
+
+#[test]
+fn a_client_that_stops_reading_a_short_reply_is_cut_off() {
+    const TAKEN: usize = 25_000;
+    let handler = from_fn(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 20_000);
+        ex.end_headers();
+        ex.write(&[b'x'; 20_000]);
+        Next::Done
+    });
+    let config = Config::default().with_protocol(Protocol::Http11);
+    let mut conn = Connection::<(), _>::new(config, "-", handler);
+    let (mut tick, mut got) = (Duration::ZERO, Got::Nothing);
+    let (mut requests, mut written) = (2, 0);
+    // The client reads its first reply, and almost nothing of its second one.
+    while tick < 600 * SECOND {
+        let now = Now { tick, unix: None };
+        if conn.is_overdue(now) {
+            let delivery = Delivery {
+                acknowledged: Some(TAKEN as u64 - 100),
+                outstanding: 100,
+            };
+            conn.delivered(now, delivery);
+        }
+        let step = conn.step(now, got);
+        let deadline = step.deadline;
+        got = match step.want {
+            Want::Read(into) if requests > 0 => {
+                requests -= 1;
+                let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+                into[..request.len()].copy_from_slice(request);
+                Got::Bytes(request.len())
+            }
+            Want::Write(from) if written < TAKEN => {
+                let n = from.len().min(TAKEN - written);
+                written += n;
+                Got::Bytes(n)
+            }
+            Want::Log(lines) => Got::Bytes(lines.len()),
+            Want::Close => return,
+            _ => {
+                tick = tick.max(deadline.expect("every wait has a deadline"));
+                Got::Nothing
+            }
+        };
+    }
+    panic!("the connection is still open");
 }

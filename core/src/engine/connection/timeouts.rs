@@ -118,9 +118,10 @@ impl<F, H: Handler> Connection<F, H> {
             ..
         } = self.config.timeouts;
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
+        let is_idle = self.pending == Pending::Read;
         let by = match self.state {
             // The flow of the last reply is paused here, and would still count after any idle time.
-            State::Head { since } => since.max(self.delivery.until),
+            State::Head { since } if is_idle => since.max(self.delivery.until),
             _ => self.reader_deadline(),
         };
         let earned = by.saturating_add(time_for(acknowledged, rate));
@@ -128,7 +129,9 @@ impl<F, H: Handler> Connection<F, H> {
         let is_progressing = delivery.outstanding > 0 && self.delivery.until > now.tick;
         match &mut self.state {
             State::Linger { since, late } if is_progressing => (*late, *since) = (true, now.tick),
-            State::Head { since } if is_progressing && acknowledged > 0 => *since = now.tick,
+            State::Head { since } if is_idle && is_progressing && acknowledged > 0 => {
+                *since = now.tick;
+            }
             _ => {}
         }
     }
