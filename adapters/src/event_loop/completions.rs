@@ -75,16 +75,17 @@ impl<F: Send> Waiter for Verify<F> {
 /// The waker of a connection's handler.
 pub(super) struct HandlerWaker<F> {
     id: ConnId,
-    queue: Arc<CompletionQueue<F>>,
+    /// Weak, because the queue holds the wakers that were called, and a waker may outlive the worker.
+    queue: Weak<CompletionQueue<F>>,
     /// Whether the waker was called and the worker has not taken note of it yet.
     is_woken: AtomicBool,
 }
 
 impl<F> HandlerWaker<F> {
-    pub(super) fn new(id: ConnId, queue: Arc<CompletionQueue<F>>) -> Arc<HandlerWaker<F>> {
+    pub(super) fn new(id: ConnId, queue: &Arc<CompletionQueue<F>>) -> Arc<HandlerWaker<F>> {
         Arc::new(HandlerWaker {
             id,
-            queue,
+            queue: Arc::downgrade(queue),
             is_woken: AtomicBool::new(false),
         })
     }
@@ -98,8 +99,9 @@ impl<F> HandlerWaker<F> {
 impl<F: Send + 'static> Wake for HandlerWaker<F> {
     /// Pushes a single completion, however often it is called before the worker takes it.
     fn wake(self: Arc<Self>) {
-        if !self.is_woken.swap(true, Ordering::AcqRel) {
-            let queue = Arc::clone(&self.queue);
+        if !self.is_woken.swap(true, Ordering::AcqRel)
+            && let Some(queue) = self.queue.upgrade()
+        {
             queue.push(self.id, Completion::Woken(self));
         }
     }

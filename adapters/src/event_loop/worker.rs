@@ -146,7 +146,7 @@ where
             self.begin_shutdown();
         }
         if self.closing && self.common.shared.is_aborted() {
-            self.connections.clear();
+            self.close_all();
         }
         if !self.closing {
             self.admit();
@@ -231,7 +231,7 @@ where
             (common.submit)(job);
         };
         let listen = |pipe: BorrowedFd<'_>| system.register_pipe(pipe, key);
-        let waker = || HandlerWaker::new((key, generation), Arc::clone(completions));
+        let waker = || HandlerWaker::new((key, generation), completions);
         let context = FsContext {
             files: common.files,
             submit: &submit,
@@ -343,12 +343,23 @@ where
         // From now on clients are refused, or reach the next server on this address.
         self.system.close_listeners();
         self.ready_listeners.clear();
+        self.accept_at = None;
         self.common.shared.clear_backlog();
-        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        for key in self.keys() {
             self.connections[key].driver.finish();
             self.drive(key);
         }
+    }
+
+    /// Closes the connections that are left when the grace period is over.
+    fn close_all(&mut self) {
+        for key in self.keys() {
+            self.close(key);
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
     }
 }
 
