@@ -2,6 +2,7 @@
 
 SEEDS ?= 200000
 SERVICE_SEEDS ?= 50000
+LOOP_SEEDS ?= 20000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
@@ -22,7 +23,7 @@ PUBLIC_API = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/api \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all api api-renew browser check test package outside conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race semver fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
+.PHONY: all api api-renew browser check test package outside conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim sim-loop race semver fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
 
 all: check deny package api semver test nostd cross sizes bench-check sim race fuzz h11 cpython
 
@@ -114,13 +115,21 @@ cpython:
 # Runs SEEDS simulated worlds, then as many from the seed of the day on; then SERVICE_SEEDS worlds of the services, and
 # as many of the day. SEED=number prints the transcript of one; SAVE=path writes it to a file, and REPLAY=path replays
 # it; with WORLD=services, of the services. HTML=path writes a page about a world that fails.
+# LOOP_SEEDS worlds of the event loop with all its connections follow, and as many of the day.
 SIM = cargo run --quiet --release --package sanserve-conformance --bin sanserve-sim
+SIM_LOOP = cargo test --quiet --release --package sanserve-server --lib simulation -- --nocapture
 DAY := $(shell date -u +%Y%m%d)
 sim:
 	SEEDS=$(SEEDS) SEED=$(SEED) SAVE=$(SAVE) REPLAY=$(REPLAY) HTML=$(HTML) $(SIM) $(WORLD)
 	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SEEDS) HTML=$(HTML) $(SIM))
 	$(if $(SEED)$(REPLAY),,SEEDS=$(SERVICE_SEEDS) HTML=$(HTML) $(SIM) services)
 	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(SERVICE_SEEDS) HTML=$(HTML) $(SIM) services)
+	$(if $(SEED)$(REPLAY),,SEEDS=$(LOOP_SEEDS) $(SIM_LOOP))
+	$(if $(SEED)$(REPLAY),,FIRST_SEED=$(DAY)000000 SEEDS=$(LOOP_SEEDS) $(SIM_LOOP))
+
+# Prints the transcript of the world SEED of the event loop.
+sim-loop:
+	SEED=$(SEED) $(SIM_LOOP)
 
 # Exchanges links and folders during requests, for RACE_SECONDS.
 race:

@@ -14,6 +14,8 @@ mod poller;
 mod pool;
 mod server;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod socket;
 mod stopper;
 mod system;

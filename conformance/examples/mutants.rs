@@ -1,7 +1,7 @@
-//! Plants faults in the engine, one at a time, and prints the test, case or seed that finds each.
+//! Plants faults in the engine and the event loop, one at a time, and prints the test, case or seed that finds each.
 //!
-//! The faults are in `mutants/mutants.txt`. They are applied to a copy of the repository, with its own target folder, and
-//! the fastest tests run first. It fails if a fault is not found, does not compile, or no longer matches the source. With
+//! The faults are in `mutants/mutants.txt` and `mutants/event_loop.txt`. They are applied to a copy of the repository,
+//! with its own target folder, and the fastest tests run first. It fails if a fault is not found, does not compile, or no longer matches the source. With
 //! arguments, only faults with one of them in their file or description are tried.
 
 use std::fs;
@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode};
 
 /// A planted fault.
 struct Mutant {
-    /// Below `core/src`, or `wire/` and a file below `core/wire/src`.
+    /// Below `core/src`, or `wire/` and a file below `core/wire/src`, or `event_loop/` and a file below that folder of
+    /// `adapters/src`.
     file: &'static str,
     description: &'static str,
     /// A piece of the file, and its replacement.
@@ -19,7 +20,7 @@ struct Mutant {
 }
 
 /// The tests that may find a fault, the fastest first, with their cargo arguments.
-const FINDERS: [(&str, &[&str]); 3] = [
+const FINDERS: [Finder; 3] = [
     (
         "list",
         &["--package", "sanserve-conformance", "--test", "memory"],
@@ -40,12 +41,21 @@ const FINDERS: [(&str, &[&str]); 3] = [
     ),
 ];
 
+/// The tests that may find a fault of the event loop.
+const LOOP_FINDERS: [Finder; 1] = [(
+    "loop",
+    &["--package", "sanserve-server", "--lib", "simulation"],
+)];
+
+type Finder = (&'static str, &'static [&'static str]);
+
 fn main() -> ExitCode {
     let parts: Vec<String> = std::env::args().skip(1).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let scratch = root.join("target/mutants");
     copy(&root, &scratch.join("tree"));
-    if let Some((finder, _)) = find(&scratch) {
+    let finders = [&FINDERS[..], &LOOP_FINDERS];
+    if let Some((finder, _)) = finders.iter().find_map(|finders| find(&scratch, finders)) {
         println!("{finder} fails without a fault");
         return ExitCode::FAILURE;
     }
@@ -59,7 +69,7 @@ fn main() -> ExitCode {
         let file = scratch.join("tree").join(mutant.path());
         let source = fs::read_to_string(&file).expect("the copy has the file");
         fs::write(&file, mutant.apply(&source)).expect("the copy can be written");
-        let found = find(&scratch);
+        let found = find(&scratch, mutant.finders());
         fs::write(&file, source).expect("the copy can be written");
         let (verdict, by) = found.unwrap_or(("MISSED", String::new()));
         missed += usize::from(matches!(verdict, "MISSED" | "COMPILER"));
@@ -85,8 +95,8 @@ fn copy(root: &Path, tree: &Path) {
 }
 
 /// Runs the tests. Returns which one fails, and the name of the case or test.
-fn find(scratch: &Path) -> Option<(&'static str, String)> {
-    FINDERS.iter().find_map(|(name, args)| {
+fn find(scratch: &Path, finders: &[Finder]) -> Option<(&'static str, String)> {
+    finders.iter().find_map(|(name, args)| {
         let run = |program: &str, before: &[&str], after: &[&str]| {
             Command::new(program)
                 .args(before)
@@ -117,9 +127,17 @@ fn find(scratch: &Path) -> Option<(&'static str, String)> {
 impl Mutant {
     /// Returns the path of the file in the repository.
     fn path(&self) -> PathBuf {
-        match self.file.strip_prefix("wire/") {
-            Some(file) => Path::new("core/wire/src").join(file),
-            None => Path::new("core/src").join(self.file),
+        match self.file.split_once('/') {
+            Some(("wire", file)) => Path::new("core/wire/src").join(file),
+            Some(("event_loop", _)) => Path::new("adapters/src").join(self.file),
+            _ => Path::new("core/src").join(self.file),
+        }
+    }
+
+    fn finders(&self) -> &'static [Finder] {
+        match self.file.starts_with("event_loop/") {
+            true => &LOOP_FINDERS,
+            false => &FINDERS,
         }
     }
 
@@ -138,6 +156,7 @@ impl Mutant {
 fn mutants() -> Vec<Mutant> {
     let mut mutants: Vec<Mutant> = Vec::new();
     let lines = include_str!("../mutants/mutants.txt").lines();
+    let lines = lines.chain(include_str!("../mutants/event_loop.txt").lines());
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (keyword, rest) = line.split_once(' ').expect("a keyword and a value");
         match (keyword, rest.trim(), mutants.last_mut()) {

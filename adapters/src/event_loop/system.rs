@@ -62,6 +62,7 @@ pub(super) trait System {
 pub(super) type Accepted<S> = (S, Option<IpAddr>);
 
 /// Something that has happened.
+#[derive(Clone, Copy)]
 pub(super) struct Event {
     pub(super) source: Source,
     pub(super) readiness: Readiness,

@@ -1,0 +1,25 @@
+//! Simulation of the whole server: its workers, with all their connections, in worlds that are derived from seeds, on
+//! one thread and with a virtual clock.
+
+mod client;
+mod files;
+mod handler;
+mod kernel;
+mod random;
+mod system;
+mod world;
+
+use std::env;
+
+/// Simulates `SEEDS` worlds from `FIRST_SEED` on, or the one of `SEED`, with its transcript.
+#[test]
+fn every_client_is_served_in_every_world() {
+    let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
+    if let Some(seed) = number("SEED") {
+        return world::run(seed, true).unwrap_or_else(|text| panic!("seed {seed}: {text}"));
+    }
+    let first = number("FIRST_SEED").unwrap_or(0);
+    for seed in first..first + number("SEEDS").unwrap_or(300) {
+        world::run(seed, false).unwrap_or_else(|text| panic!("seed {seed}: {text}"));
+    }
+}
