@@ -133,17 +133,19 @@ const NOT_HERE: [(&str, &str); 14] = [
 ];
 
 /// Spans and lines that look like commands but are not.
-const NO_COMMANDS: [&str; 6] = [
+const NO_COMMANDS: [&str; 8] = [
     "sanserve [OPTIONS] [PORT] [DIR]",
     "only one port may be given (got 8000 and 9000)",
     "stderr [0] :: - - - [",
     "match ex.command() {",
     "seed 14-faults",
     "to run it again and print its transcript",
+    "events --> Worker::turn",
+    "admission   |",
 ];
 
 /// Other lines in blocks of commands: output, and syntax.
-const SHOWN: [&str; 13] = [
+const SHOWN: [&str; 18] = [
     "Serving HTTP on ",
     "127.0.0.1 - - [",
     "[26/Nov/2026 ",
@@ -157,6 +159,11 @@ const SHOWN: [&str; 13] = [
     "|             Got -->",
     "Adapter  <---",
     "<-- Want",
+    "System: poll, accept, clock",
+    "|                                      |",
+    "|   ^                 |",
+    "|                                          |",
+    "+-- CompletionQueue <--",
 ];
 
 /// The entries of the lists above that were used.
