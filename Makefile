@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 10
 PORT ?= 8000
 CHECKS ?= licenses bans sources
 # The revision whose public API `make semver` holds the libraries to. CONTRIBUTING.md says when it moves.
-API_BASELINE ?= bf8104ee280c23f5872116af2f9543f28cf59ec4
+API_BASELINE ?= 4fbecfb1bd9477d1a4ff8a0c14d0c2014ad3341d
 SEMVER_CHECKS = 0.51.0
 WASI = wasm32-wasip2
 # The firmware is built in a folder of its own, for its different flags and target.
