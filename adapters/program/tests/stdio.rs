@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use client::{BIG_LEN, TIMEOUT, site};
 use rustix::process::{Pid, Signal, kill_process};
-use sanserve_conformance::{Case, Client, Fragmentation, Log, Site, Suite, clients, run_except};
+use sanserve_conformance::{
+    Case, Client, Fragmentation, HangUp, Log, Site, Suite, clients, run_except,
+};
 use sanserve_core::{Config, Files, Timeouts};
 use sanserve_server::{Disk, stdio};
 
@@ -94,12 +96,11 @@ fn the_program_conforms() {
     let site = Site::standard().in_temp_dir().unwrap();
     let mut by_program = clients(|case| process(case, &site.root_for(case)?));
     let mut by_loop = clients(|case| in_process(case, &site.root_for(case)?));
-    // A process on standard input and output is not stopped; it ends with its connection. `conformance/tests/stdio.rs`
-    // runs the cases in which the client disconnects during work.
-    let excludes = |case: &Case| match case {
-        _ if case.stops() => Some("stopping"),
-        _ if case.hangs_up() => Some("clients that disconnect during work"),
-        _ => None,
+    let excludes = |case: &Case| match case.pace.hangs_up {
+        // The end of a pipe that is written to counts as a reset.
+        Some((_, HangUp::Closes)) => Some("clients that close"),
+        // A process on standard input and output ends with its connection.
+        _ => case.stops().then_some("stopping"),
     };
     run_except("sanserve --stdio", excludes, |case, fragmentation| {
         let mut keys = case.options.iter().map(|(key, _)| key.as_str());
