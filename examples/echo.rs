@@ -1,71 +1,30 @@
-//! A server whose content streams in both directions: POST returns it as it arrives, and GET generates as many bytes as
-//! the path says. Neither is ever held in memory as a whole.
+//! A server whose content streams in both directions: it returns the content of a request as it arrives, followed by as
+//! many bytes as the path says. Neither is ever held in memory as a whole.
 //!
 //! `cargo run -p sanserve-examples --bin echo`, then `curl --data-binary @FILE ADDRESS`, or
 //! `curl ADDRESS/1000000`.
 
-use std::io;
-use std::net::Ipv4Addr;
+use std::{io, net::Ipv4Addr};
 
-use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
+use sanserve_core::{AsyncExchange, Config, HttpError, Protocol, from_async_fn};
 use sanserve_server::{NoFiles, ThreadingHTTPServer};
 
-#[derive(Default)]
-struct Echo {
-    /// The number of bytes still to be generated.
-    remaining: u64,
-}
-
-impl Echo {
-    /// Writes as much as fits into the buffer, then waits until the client has received it.
-    fn generate(&mut self, ex: &mut Exchange<'_>) -> Next {
-        while self.remaining > 0 {
-            if ex.wants_flush() {
-                return Next::Flush;
-            }
-            let n = self.remaining.min(8192);
-            ex.write(&[b'x'; 8192][..n as usize]);
-            self.remaining -= n;
-        }
-        Next::Done
+async fn echo(ex: AsyncExchange) -> Result<(), HttpError> {
+    ex.send_response(200);
+    ex.end_headers(); // without a Content-Length: chunked, or until the connection closes
+    while let Some(piece) = ex.read().await {
+        ex.write(&piece).await; // waits until the client has read enough
     }
-}
-
-impl Handler for Echo {
-    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.remaining = 0;
-        match ex.command() {
-            "POST" => {
-                ex.send_response(200);
-                ex.end_headers();
-                Next::Body
-            }
-            "GET" => {
-                self.remaining = ex.path().trim_start_matches('/').parse().unwrap_or(0);
-                ex.send_response(200);
-                ex.send_header("Content-Length", self.remaining);
-                ex.end_headers();
-                self.generate(ex)
-            }
-            other => ex.send_error(501, format_args!("Unsupported method ('{other}')")),
-        }
+    let len: usize = ex.path()[1..].parse().unwrap_or(0);
+    for at in (0..len).step_by(8192) {
+        ex.write(&[b'x'; 8192][..8192.min(len - at)]).await;
     }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        match event {
-            // The engine sends this before it reads more, so nothing piles up in memory.
-            Event::Data(bytes) => {
-                ex.write(bytes);
-                Next::Body
-            }
-            _ => self.generate(ex),
-        }
-    }
+    Ok(())
 }
 
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
     let config = Config::default().with_protocol(Protocol::Http11);
-    server.serve_forever(NoFiles, config, Echo::default)
+    server.serve_forever(NoFiles, config, || from_async_fn(echo))
 }

@@ -28,6 +28,7 @@ use crate::ask;
 use crate::delivery;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
+use crate::recording::Call;
 
 /// Serves one connection until it ends.
 ///
@@ -114,7 +115,9 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
     let mut conn = Connection::<FS::File, H>::new(Arc::clone(&config), &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
+    let mut recorder = transport.recorder(&peer, &config);
     if transport.is_upgradable() {
+        recorder.called(Call::AllowUpgrade);
         conn.allow_upgrade();
     }
     let clock = Clock::start();
@@ -122,6 +125,7 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
     let mut got = Got::Nothing;
     loop {
         if stop.load(Ordering::Relaxed) {
+            recorder.called(Call::Finish);
             conn.finish();
         }
         #[cfg(unix)]
@@ -130,9 +134,14 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
             // The server may have shut down the reading side itself.
             && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
         {
+            recorder.called(hang_up.call());
             got = hang_up.notify(&mut conn, got);
         }
+        if let Some(client) = transport.take_client() {
+            conn.set_peer(&client.to_string());
+        }
         if transport.is_plain() {
+            recorder.called(Call::WithoutTls);
             conn.without_tls();
         }
         let now = clock.now();
@@ -144,12 +153,14 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
         if handshake.is_some_and(|deadline| deadline <= now.tick) {
             return transport.end().map(|()| None);
         }
+        recorder.record(&mut conn, now, &mut got);
         let Step {
             want,
             deadline,
             phase,
             ..
         } = conn.step(now, got);
+        recorder.waits_until(deadline);
         let deadline = deadline.into_iter().chain(handshake).min();
         observer.update(phase, deadline, handshake.is_some());
         let left = deadline.map(|deadline| deadline.saturating_sub(now.tick));
@@ -163,6 +174,7 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
             Want::Ask(ask) => ask::answer(files, ask),
             Want::Wait => waker.wait(left),
             Want::Upgrade => {
+                recorder.end(&mut conn, now);
                 let Upgraded { handler, received } = conn.into_upgraded();
                 return Ok(Some((handler, transport.into_stream(received)?)));
             }
@@ -174,7 +186,10 @@ pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
                 transport.shutdown();
                 Got::Nothing
             }
-            Want::Close => return transport.end().map(|()| None),
+            Want::Close => {
+                recorder.end(&mut conn, now);
+                return transport.end().map(|()| None);
+            }
         };
     }
 }

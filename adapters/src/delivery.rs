@@ -1,4 +1,5 @@
-//! Asks the system how much of the written data a peer has received, and reports that to the connection.
+//! [`delivery`]: asks the system how much of the written data a peer has received. [`report`] passes that to the
+//! connection.
 //!
 //! The system is asked only when a deadline has passed and at the end of a connection, so a busy connection
 //! pays nothing.
@@ -24,9 +25,12 @@ pub(crate) fn is_outstanding(file: impl AsFd) -> bool {
     outstanding(&file).is_some_and(|bytes| bytes > 0) && is_tcp(&file)
 }
 
-/// Asks the system; `None` if it does not know. A pipe or Unix socket has one buffer for both sides, so its
-/// data has arrived when it is written.
-fn delivery(file: impl AsFd) -> Option<Delivery> {
+/// Asks the system how much of the data that was written to a socket its peer has acknowledged, for
+/// [`Connection::delivered`]. Returns `None` if the system does not know.
+///
+/// A loop of your own calls it if [`Connection::is_overdue`] returns true. A pipe or Unix socket has one buffer for both
+/// sides, so its data has arrived when it is written.
+pub fn delivery(file: impl AsFd) -> Option<Delivery> {
     if !is_tcp(&file) {
         return Some(Delivery {
             acknowledged: None,

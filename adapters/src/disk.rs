@@ -13,6 +13,8 @@ mod archive_file;
 mod cache;
 #[cfg(unix)]
 mod cgi_process;
+#[cfg(unix)]
+mod change;
 #[cfg(target_os = "linux")]
 mod directory_watch;
 #[cfg(unix)]
@@ -60,6 +62,8 @@ mod two_generation_cache;
 mod unix;
 #[cfg(unix)]
 mod unnamed_files;
+#[cfg(unix)]
+mod uploads;
 #[cfg(windows)]
 mod windows;
 
@@ -74,7 +78,7 @@ use std::sync::Mutex;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 #[cfg(unix)]
-use sanserve_core::{CgiScript, Create};
+use sanserve_core::{CgiScript, Change, Create, UploadRequest, UploadToken};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -96,6 +100,8 @@ use self::root::Root;
 pub use self::scripts::Scripts;
 #[cfg(unix)]
 use self::unnamed_files::UnnamedFiles;
+#[cfg(unix)]
+use self::uploads::Uploads;
 use crate::OpenError;
 #[cfg(target_os = "linux")]
 use crate::content;
@@ -133,6 +139,8 @@ pub struct Disk {
     scripts: Scripts,
     #[cfg(unix)]
     unnamed: UnnamedFiles,
+    #[cfg(unix)]
+    uploads: Uploads,
 }
 
 impl Disk {
@@ -152,6 +160,8 @@ impl Disk {
             scripts: Scripts::new(scripts::SCRIPTS_MAX),
             #[cfg(unix)]
             unnamed: UnnamedFiles::default(),
+            #[cfg(unix)]
+            uploads: Uploads::new(uploads::random_token),
         });
         opened.map_err(|error| OpenError::new(root.as_ref(), error))
     }
@@ -218,6 +228,14 @@ impl Disk {
         let unnamed = UnnamedFiles::new(named);
         Disk { unnamed, ..self }
     }
+
+    /// Sets what returns the token of the upload with a number, counted from 1. By default it is random. For tests.
+    #[cfg(unix)]
+    #[doc(hidden)]
+    pub fn with_upload_tokens(self, tokens: fn(u64) -> Option<UploadToken>) -> Disk {
+        let uploads = Uploads::new(tokens);
+        Disk { uploads, ..self }
+    }
 }
 
 impl FileSystem for Disk {
@@ -246,6 +264,8 @@ impl FileSystem for Disk {
             Ask::Verify(given) => Got::Verified(self.verify(given)),
             Ask::Archive(request) => Got::Opened(self.archive(request)),
             Ask::Create(create) => Got::Opened(self.create(create)),
+            Ask::Change(change) => Got::Committed(self.change(change)),
+            Ask::Upload(request) => Got::Opened(self.upload(request)),
             _ => Got::Opened(Err(FsError::Unsupported)),
         }
     }
@@ -291,6 +311,7 @@ impl FileSystem for Disk {
         match &mut file.0 {
             Kind::Process(process) => process.write(bytes),
             Kind::Pending(file) => file.write(bytes),
+            Kind::Upload(upload) => self.uploads.write(upload, bytes),
             _ => Err(FsError::Unsupported),
         }
     }
@@ -299,8 +320,21 @@ impl FileSystem for Disk {
     fn commit(&self, file: &mut OpenFile) -> Result<(), FsError> {
         match &mut file.0 {
             Kind::Pending(file) => file.commit(self),
+            Kind::Upload(upload) => upload.commit(|file| file.commit(self)),
             _ => Err(FsError::Unsupported),
         }
+    }
+
+    #[cfg(unix)]
+    fn change(&self, change: &Change) -> Result<(), FsError> {
+        change::change(self, change)
+    }
+
+    #[cfg(unix)]
+    fn upload(&self, request: &UploadRequest) -> Result<Opened<OpenFile>, FsError> {
+        let begin = |create: &Create| PendingFile::new(self, create);
+        let opened = self.uploads.answer(request, begin)?;
+        Ok(opened.map(|upload| OpenFile(Kind::Upload(upload))))
     }
 
     fn fill(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Got<OpenFile> {
@@ -345,9 +379,14 @@ impl FileSystem for Disk {
         file.reopen()
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     fn evict_idle(&self) -> bool {
-        self.root.evict_idle()
+        let has_uploads = self.uploads.remove_expired();
+        #[cfg(target_os = "linux")]
+        let has_cached = self.root.evict_idle();
+        #[cfg(not(target_os = "linux"))]
+        let has_cached = false;
+        has_uploads || has_cached
     }
 }
 
@@ -395,7 +434,8 @@ fn write_error(error: &io::Error) -> FsError {
             FsError::NoSpace
         }
         ErrorKind::AlreadyExists => FsError::Exists,
-        ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
+        // Busy is what another file system is mounted on.
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::ResourceBusy => FsError::Forbidden,
         _ => fs_error(error),
     }
 }

@@ -6,7 +6,7 @@
 #[cfg(feature = "std")]
 mod source;
 
-use alloc::sync::Arc;
+use sanserve_core::Arc;
 
 use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Meta, Opened, Path};
 

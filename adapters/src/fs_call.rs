@@ -126,10 +126,13 @@ pub enum FsRequest<F> {
 
 impl<F> FsRequest<F> {
     /// Returns whether only a reply needs the result. Such a request may be dropped when the peer has
-    /// disconnected; the others store a file.
+    /// disconnected; the others change files.
     #[must_use]
     pub fn is_for_reply(&self) -> bool {
-        !matches!(self, FsRequest::WriteFile { .. } | FsRequest::Commit { .. })
+        !matches!(
+            self,
+            FsRequest::WriteFile { .. } | FsRequest::Commit { .. } | FsRequest::Ask(Ask::Change(_))
+        )
     }
 
     /// Makes the call, however long it blocks.

@@ -8,6 +8,8 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{Connection, Got, Handler};
 
+use crate::recording::Call;
+
 /// How a peer has disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HangUp {
@@ -32,6 +34,14 @@ impl HangUp {
         }
         let closed = flags.contains(closed) && (cfg!(target_os = "linux") || is_at_end(&file));
         closed.then_some(HangUp::Closed)
+    }
+
+    /// Returns the call that notifies a connection.
+    pub(crate) fn call(self) -> Call {
+        match self {
+            HangUp::Closed => Call::PeerClosed,
+            HangUp::Reset => Call::PeerReset,
+        }
     }
 
     /// Notifies a connection, and returns the answer for its next step, in place of `got`.

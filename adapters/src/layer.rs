@@ -1,7 +1,7 @@
 //! [`Layer`]: a protocol between a connection and its socket, such as TLS.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 /// A protocol between a connection and its socket `S`. Each operation makes at most one call on the socket, so that
 /// deadlines hold: [`io::ErrorKind::Interrupted`] means that the operation is to be repeated,
@@ -22,6 +22,11 @@ pub(crate) trait Layer<S = TcpStream>: Send {
     /// Returns whether the peer does not use the protocol of the layer, but sent plain HTTP.
     fn is_plain(&self) -> bool {
         false
+    }
+
+    /// Returns the client for which the peer speaks, once, when the layer has found out.
+    fn take_client(&mut self) -> Option<IpAddr> {
+        None
     }
 
     /// Returns whether the layer has its own data to [`flush`](Layer::flush).

@@ -64,8 +64,9 @@
 //! # Files
 //!
 //! `Disk` serves a directory and nothing outside of it, [`Flash`] files that are built into the program, and
-//! [`memory::Tree`] files in memory; `NoFiles` is for handlers that need no files. The feature `tls` adds HTTPS
-//! to the servers, `self-signed` generates certificates, and `passwords` adds users with passwords.
+//! [`memory::Tree`] files in memory; `NoFiles` is for handlers that need no files. The feature `zip` adds the files of
+//! a zip archive, `tls` adds HTTPS to the servers, `self-signed` generates certificates, and `passwords` adds users
+//! with passwords.
 //!
 //! # Errors
 //!
@@ -100,6 +101,8 @@ mod ask;
 mod bind_error;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub mod blocking;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod blocking_fn;
 mod content;
 #[cfg(all(feature = "std", unix))]
 mod delivery;
@@ -130,6 +133,8 @@ mod layer;
 mod listen_addr;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod lock;
 pub mod memory;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod no_files;
@@ -141,14 +146,20 @@ mod open_error;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod passwords;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod proxy_protocol;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod recording;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod send_file;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod server;
+#[cfg(all(test, feature = "tokio"))]
+mod simulation;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod system_file;
-#[cfg(all(any(feature = "passwords", feature = "tls"), not(target_os = "wasi")))]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 #[doc(hidden)]
 pub mod text_file;
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
@@ -165,12 +176,18 @@ pub mod wasi_http;
 pub mod wasi_sockets;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod with_passwords;
+#[cfg(feature = "zip")]
+pub mod zip;
 
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
     all(feature = "wasi", target_os = "wasi")
 ))]
 pub use bind_error::BindError;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use blocking_fn::{BlockingExchange, ContentReader, ReplyWriter, ThreadPool, from_blocking_fn};
+#[cfg(all(feature = "std", unix))]
+pub use delivery::delivery;
 #[cfg(all(feature = "std", unix))]
 pub use descriptors::raise_descriptor_limit;
 #[cfg(all(feature = "std", unix))]
@@ -192,6 +209,8 @@ pub use no_files::NoFiles;
     all(feature = "wasi", target_os = "wasi")
 ))]
 pub use open_error::OpenError;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use recording::{Recorder, RecorderSettings};
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use server::{HTTPSServer, ThreadingHTTPSServer};
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
@@ -220,6 +239,11 @@ struct FromPython;
 #[cfg(all(doctest, feature = "mio"))]
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
+
+/// Compiles the examples of the page on recordings.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../../docs/recording.md")]
+struct RecordingPage;
 
 /// Tests the guide to porting.
 #[cfg(doctest)]

@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now, Step, Want};
 
-pub use self::pending_file::PendingFile;
+pub use self::pending_file::{OpenUpload, PendingFile};
 pub use self::process::{FakeProcess, ProcessOutput, RunningProcess};
 pub use self::tree::{File, Tree};
 pub use self::writable_tree::WritableTree;

@@ -1,9 +1,11 @@
 //! [`Passwords`]: users and their passwords, from files or given by the program. Verifies credentials, and remembers
-//! correct ones, so that each user's hash is calculated only once. `hash` verifies one password, `verify_queue` decides
-//! whose turn it is.
+//! correct ones, so that each user's hash is calculated only once. `hash` verifies one password, `line` parses a line of
+//! a file, `rights` has the rights of users and of everybody, and `verify_queue` decides whose turn it is.
 
 mod error;
 mod hash;
+mod line;
+mod rights;
 mod verify_queue;
 
 use std::collections::HashMap;
@@ -14,14 +16,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::hmac::{self, Tag};
 use ring::rand::SystemRandom;
-use sanserve_core::{Credentials, FsError, Waiter};
+use sanserve_core::{Credentials, FsError, Rights, Waiter, Who};
 
 pub use self::error::PasswordError;
 use self::hash::Hash;
+use self::line::{Line, Password};
+use self::rights::RightsTable;
 use self::verify_queue::{Job, VerifyQueue};
 use crate::text_file;
 
-/// Users and their passwords, plain or hashed.
+/// Users and their passwords, plain or hashed, and their rights.
 ///
 /// Calculating a good hash takes long, by design. It is calculated once for each user: correct credentials are
 /// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so do
@@ -55,6 +59,7 @@ pub struct Passwords {
 /// All users, and the credentials that were verified. [`Passwords::replace`] replaces it.
 struct Users {
     secrets: HashMap<String, Secret>,
+    rights: RightsTable,
     /// The tags of correct credentials.
     remembered: Mutex<HashMap<String, Tag>>,
     key: hmac::Key,
@@ -80,6 +85,7 @@ impl Passwords {
             .map_err(|_| PasswordError::NoRandomness)?;
         let users = Users {
             secrets: HashMap::new(),
+            rights: RightsTable::default(),
             remembered: Mutex::default(),
             // Credentials always contain a colon, so none have this tag.
             no_user: hmac::sign(&key, b""),
@@ -137,6 +143,10 @@ impl Passwords {
     /// after `{PLAIN}`, including trailing spaces. If the first character is `!` or `*`, the user is locked, as
     /// in shadow(5), and no password is correct. Empty lines and lines that begin with `#` are ignored.
     ///
+    /// `user:hash:rights=read,write` gives a user these [rights](Rights) only, and so does `:rights=` at the end of a line
+    /// with a password that has no `{PLAIN}` before it. `*:rights=read` gives everybody these rights, also without a
+    /// password.
+    ///
     /// # Errors
     /// If the file cannot be read, or if a line is wrong; the error names the first such line.
     pub fn read(&mut self, path: impl AsRef<Path>) -> Result<(), PasswordError> {
@@ -151,7 +161,7 @@ impl Passwords {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
-            self.line(line).map_err(|error| PasswordError::Line {
+            self.add_line(line).map_err(|error| PasswordError::Line {
                 path: path.into(),
                 number: number + 1,
                 problem: Box::new(error),
@@ -160,37 +170,67 @@ impl Passwords {
         Ok(())
     }
 
-    fn line(&mut self, line: &str) -> Result<(), PasswordError> {
-        let (user, secret) = line.split_once(':').ok_or(PasswordError::NoColon)?;
-        if let Some(password) = secret.strip_prefix("{PLAIN}") {
-            return self.add(user, password);
-        }
-        let field = secret.split(':').next().unwrap_or_default();
-        if field.is_empty() {
-            return Err(PasswordError::EmptyPassword);
-        }
-        let field = field.trim_end();
-        let hidden = if field.starts_with(['!', '*']) {
-            Secret::Locked
-        } else {
-            match Hash::read(field)? {
-                Some(hash) => Secret::Hash(hash),
-                None => return self.add(user, secret),
-            }
+    fn add_line(&mut self, line: &str) -> Result<(), PasswordError> {
+        let (user, password, rights) = match Line::parse(line)? {
+            Line::Everybody(rights) => return self.users_mut().rights.set_everybody(rights),
+            Line::User(user, password, rights) => (user, password, rights),
         };
+        match password {
+            Password::Plain(password) => self.add(user, password)?,
+            Password::Hash(hash) => self.add_secret(user, Secret::Hash(hash))?,
+            Password::Locked => self.add_secret(user, Secret::Locked)?,
+        }
+        if let Some(rights) = rights {
+            self.set_rights(Who::User(user), rights);
+        }
+        Ok(())
+    }
+
+    fn add_secret(&mut self, user: &str, secret: Secret) -> Result<(), PasswordError> {
         credentials(user, "")?;
-        self.insert(user, hidden)
+        self.insert(user, secret)
     }
 
     fn insert(&mut self, user: &str, secret: Secret) -> Result<(), PasswordError> {
-        let users = self.users.get_mut();
-        let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
-        // Calls hold the `Arc` only while they run, and this one has exclusive access.
-        let users = users.expect("no other call is running");
+        let users = self.users_mut();
+        users.rights.users_changed();
         if users.secrets.insert(user.to_owned(), secret).is_some() {
             return Err(PasswordError::Duplicate);
         }
         Ok(())
+    }
+
+    fn users_mut(&mut self) -> &mut Users {
+        let users = self.users.get_mut();
+        let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
+        // Calls hold the `Arc` only while they run, and this one has exclusive access.
+        users.expect("no other call is running")
+    }
+
+    /// Sets the rights of everybody or of one user, or with [`Who::AllUsers`] those of all users who have none of their
+    /// own. By default everybody has none, and users have all. A line of a file takes precedence for everybody and for
+    /// its user, if it is read later.
+    ///
+    /// ```
+    /// # use sanserve_server::Passwords;
+    /// # use sanserve_core::{Right, Rights, Who};
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut passwords = Passwords::new()?;
+    /// passwords.add("mary", "a secret")?;
+    /// passwords.set_rights(Who::Everybody, Rights::NONE.with(Right::Read));
+    /// assert_eq!(passwords.rights(Who::User("mary")), Rights::ALL);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_rights(&mut self, who: Who<'_>, rights: Rights) {
+        self.users_mut().rights.set(who, rights);
+    }
+
+    /// Returns the rights of clients, as [`Guard::rights`](sanserve_core::Guard::rights) needs them. For
+    /// [`Who::AllUsers`] these are the rights that at least one user has.
+    pub fn rights(&self, who: Who<'_>) -> Rights {
+        let users = self.users();
+        users.rights.get(who, users.secrets.keys())
     }
 
     /// Returns the number of users.

@@ -12,9 +12,10 @@ mod https;
 pub(crate) mod table;
 mod threading;
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,7 +31,8 @@ pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
 use crate::blocking::{self, Transport};
-use crate::{BindError, ListenAddr, UpgradedStream};
+use crate::proxy_protocol::{InvalidHeader, IsProxy};
+use crate::{BindError, ListenAddr, Recorder, UpgradedStream};
 
 /// A server that serves one connection after the other, on the calling thread: for systems without threads, or
 /// to serve a single request. A slow client delays all others; with [`ThreadingHTTPServer`] it does not. It
@@ -55,6 +57,8 @@ pub struct HTTPServer {
     address: SocketAddr,
     transport: Box<MakeTransport>,
     log: Box<dyn Fn(&str) + Send + Sync>,
+    recorder: Option<Recorder>,
+    is_proxy: Option<IsProxy>,
 }
 
 /// Makes the transport of a socket, with TLS or without.
@@ -73,6 +77,8 @@ impl HTTPServer {
             acceptor: Arc::new(Acceptor::new(listener)),
             transport: Box::new(|socket| Ok(Transport::from(socket))),
             log: Box::new(blocking::stderr),
+            recorder: None,
+            is_proxy: None,
         })
     }
 
@@ -92,6 +98,27 @@ impl HTTPServer {
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Box::new(log);
         HTTPServer { log, ..self }
+    }
+
+    /// Records all connections. By default nothing is recorded.
+    #[must_use]
+    pub fn with_recorder(self, recorder: &Recorder) -> HTTPServer {
+        let recorder = Some(recorder.clone());
+        HTTPServer { recorder, ..self }
+    }
+
+    /// Requires the header of the PROXY protocol, version 1 or 2, from the peers for which `is_proxy` returns `true`: it
+    /// begins the connection, before TLS, and its client replaces the peer. The argument is the address of the peer, or
+    /// `None` for a Unix domain socket. A proxy that sends no valid header is disconnected, and the log says so; the
+    /// header may take as long as a request head, [`Timeouts::head`](sanserve_core::Timeouts::head). From other peers the
+    /// header is a malformed request, as it is by default from all.
+    #[must_use]
+    pub fn with_proxy_protocol(
+        self,
+        is_proxy: impl Fn(Option<IpAddr>) -> bool + Send + Sync + 'static,
+    ) -> HTTPServer {
+        let is_proxy: Option<IsProxy> = Some(Arc::new(is_proxy));
+        HTTPServer { is_proxy, ..self }
     }
 
     /// Returns the address that the server listens on, with the port that was chosen.
@@ -177,9 +204,13 @@ impl HTTPServer {
     ) {
         let serve = || {
             let mut transport = (self.transport)(connection.socket())?;
+            if let Some(is_proxy) = &self.is_proxy {
+                transport.expect_header(is_proxy)?;
+            }
             if upgrade.is_some() {
                 transport.allow_upgrade();
             }
+            transport.record(self.recorder.as_ref());
             let on_phase = |phase| connection.set_phase(phase);
             let upgraded = blocking::serve_observed(
                 transport,
@@ -275,13 +306,18 @@ pub(crate) fn failure_line(
     let peer = peer().map_or("-".into(), |peer| peer.ip().to_string());
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
+    let is_header = |error: &(dyn Error + 'static)| error.is::<InvalidHeader>();
+    let protocol = match error.get_ref().is_some_and(|error| is_header(error)) {
+        true => "PROXY protocol",
+        false => "TLS",
+    };
     let record = LogRecord {
         client_address: &peer,
         request: &RequestHead::new(),
         unix: Some(unix),
         offset: (config.local_offset)(unix),
         authenticated: false,
-        event: LogEvent::Message(&format_args!("TLS: {error}")),
+        event: LogEvent::Message(&format_args!("{protocol}: {error}")),
     };
     let mut line = String::new();
     let written = (config.log_format)(&record, &mut line);

@@ -14,8 +14,10 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::transport::Transport;
+use crate::Recorder;
 use crate::ask;
 use crate::blocking::{Clock, ThreadWaker};
+use crate::recording::ConnectionRecorder;
 
 /// Serves one connection over any descriptors that can be read and written: sockets, pipes, terminals. All
 /// deadlines hold.
@@ -54,9 +56,37 @@ pub fn serve<FS: FileSystem, H: Handler>(
     handler: H,
     log: &dyn Fn(&str),
 ) -> io::Result<()> {
-    let peer = peer_addr(&input).map_or("-".into(), |peer| peer.ip().to_string());
-    let mut transport = Transport::new(input, output)?;
-    let mut conn = Connection::<FS::File, H>::new(config, &peer, handler);
+    let (peer, recorder) = (peer(&input), ConnectionRecorder::default());
+    let conn = Connection::new(config, &peer, handler);
+    serve_connection(Transport::new(input, output)?, files, conn, log, recorder)
+}
+
+/// Serves one connection as [`serve`] does, and records it.
+///
+/// # Errors
+/// The errors of [`serve`].
+pub fn serve_recorded<FS: FileSystem, H: Handler>(
+    input: OwnedFd,
+    output: OwnedFd,
+    files: &FS,
+    config: impl Into<Arc<Config>>,
+    handler: H,
+    log: &dyn Fn(&str),
+    recorder: &Recorder,
+) -> io::Result<()> {
+    let (peer, config) = (peer(&input), config.into());
+    let recorder = recorder.connection(&peer, &config);
+    let conn = Connection::new(config, &peer, handler);
+    serve_connection(Transport::new(input, output)?, files, conn, log, recorder)
+}
+
+fn serve_connection<FS: FileSystem, H: Handler>(
+    mut transport: Transport,
+    files: &FS,
+    mut conn: Connection<FS::File, H>,
+    log: &dyn Fn(&str),
+    mut recorder: ConnectionRecorder,
+) -> io::Result<()> {
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
     let clock = Clock::start();
@@ -65,11 +95,14 @@ pub fn serve<FS: FileSystem, H: Handler>(
         if conn.awaits_work()
             && let Some(hang_up) = transport.hang_up()
         {
+            recorder.called(hang_up.call());
             got = hang_up.notify(&mut conn, got);
         }
         let now = clock.now();
         transport.report_delivery(&mut conn, now);
+        recorder.record(&mut conn, now, &mut got);
         let Step { want, deadline, .. } = conn.step(now, got);
+        recorder.waits_until(deadline);
         let left = deadline.map(|deadline| deadline.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => transport.read(into, left),
@@ -89,7 +122,10 @@ pub fn serve<FS: FileSystem, H: Handler>(
                 transport.shutdown();
                 Got::Nothing
             }
-            Want::Close => return transport.end(),
+            Want::Close => {
+                recorder.end(&mut conn, now);
+                return transport.end();
+            }
         };
     }
 }
@@ -110,6 +146,11 @@ pub fn take() -> io::Result<(OwnedFd, OwnedFd)> {
         rustix::stdio::dup2_stderr(&nothing)?;
     }
     Ok((input, output))
+}
+
+/// Returns the address of the peer as log lines show it.
+fn peer(input: &OwnedFd) -> String {
+    peer_addr(input).map_or("-".into(), |peer| peer.ip().to_string())
 }
 
 /// Returns the address of the peer, if this is a socket that has one.

@@ -1,15 +1,22 @@
 //! The tokio adapter: serves each connection as a task, with any [`FileSystem`] or [`AsyncFileSystem`].
 //!
-//! [`Transport`] reads and writes, `file_access` makes the calls of the file system, `processes` runs CGI
-//! processes. [`HTTPServer`] listens and shuts down.
+//! `connection_stream` reads and writes, `file_access` makes the calls of the file system, `processes` runs CGI
+//! processes. [`HTTPServer`] listens and shuts down, `accept_loop` accepts. All of them need of the operating system
+//! only what `system` has, so that the whole server can be simulated.
 
+mod accept_loop;
 mod async_file_system;
 mod connection_slot;
+mod connection_stream;
 mod file_access;
 #[cfg(unix)]
 mod processes;
 mod read_write;
 mod server;
+#[cfg(all(test, unix))]
+mod simulation;
+mod stop_signal;
+mod system;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
@@ -29,11 +36,15 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::async_file_system::AsyncFileSystem;
 use self::connection_slot::ConnectionSlot;
+use self::connection_stream::ConnectionStream;
 use self::file_access::{AsyncFiles, BlockingFiles, FileAccess};
 pub use self::server::{HTTPServer, Stopper};
+use self::stop_signal::StopSignal;
+use self::system::Socket;
 pub use self::transport::Transport;
 pub use self::upgraded::UpgradedStream;
 use crate::blocking::{PhaseObserver, handshake_timeout, now};
+use crate::recording::{Call, ConnectionRecorder};
 
 /// Serves one connection until it ends.
 ///
@@ -84,14 +95,14 @@ pub fn serve<FS, H: Handler + Send>(
 where
     FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
 {
-    let files = BlockingFiles(Arc::clone(files));
+    let files = BlockingFiles::new(Arc::clone(files));
     serve_connection(
-        transport,
+        ConnectionStream::new(transport.into().0),
         files,
         config.into(),
         handler,
         log,
-        stop,
+        StopSignal::Watched(stop),
         ServerContext::none(),
     )
 }
@@ -111,12 +122,12 @@ pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
 ) -> impl Future<Output = io::Result<()>> + Send {
     let files = AsyncFiles(Arc::clone(files));
     serve_connection(
-        transport,
+        ConnectionStream::new(transport.into().0),
         files,
         config.into(),
         handler,
         log,
-        stop,
+        StopSignal::Watched(stop),
         ServerContext::none(),
     )
 }
@@ -140,9 +151,12 @@ pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
         slot: None,
         // Boxed, because the future of an ordinary connection should have no space for it.
         upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
+        recorder: ConnectionRecorder::default(),
     };
-    let files = BlockingFiles(Arc::clone(files));
-    serve_connection(transport, files, config.into(), handler, log, stop, context)
+    let files = BlockingFiles::new(Arc::clone(files));
+    let stream = ConnectionStream::new(transport.into().0);
+    let stop = StopSignal::Watched(stop);
+    serve_connection(stream, files, config.into(), handler, log, stop, context)
 }
 
 /// What a connection needs from its server.
@@ -151,6 +165,7 @@ struct ServerContext<U> {
     slot: Option<ConnectionSlot>,
     /// Takes over the connection if it is upgraded.
     upgrade: Option<U>,
+    recorder: ConnectionRecorder,
 }
 
 impl<H> ServerContext<fn(H, UpgradedStream) -> Ready<()>> {
@@ -158,27 +173,32 @@ impl<H> ServerContext<fn(H, UpgradedStream) -> Ready<()>> {
         ServerContext {
             slot: None,
             upgrade: None,
+            recorder: ConnectionRecorder::default(),
         }
     }
 }
 
 /// Serves one connection, with or without a server.
-fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
-    transport: impl Into<Transport>,
+fn serve_connection<S: Socket, A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
+    mut transport: ConnectionStream<S>,
     files: A,
     config: Arc<Config>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
-    mut stop: watch::Receiver<bool>,
+    mut stop: StopSignal,
     context: ServerContext<impl FnOnce(H, UpgradedStream) -> U + Send>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let mut transport = transport.into();
     let prepared = transport.prepare();
     // Made outside the future, which would otherwise have space for both the arguments and the connection.
     let peer = prepared.as_deref().unwrap_or_default();
     let mut conn = Connection::<A::Handle, H>::new(Arc::clone(&config), peer, handler);
-    let ServerContext { slot, upgrade } = context;
+    let ServerContext {
+        slot,
+        upgrade,
+        mut recorder,
+    } = context;
     if upgrade.is_some() {
+        recorder.called(Call::AllowUpgrade);
         conn.allow_upgrade();
     }
     async move {
@@ -191,16 +211,22 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
         let mut observer = PhaseObserver::new(on_phase);
         let mut got = Got::Nothing;
         loop {
-            if *stop.borrow() {
+            if stop.is_given() {
+                recorder.called(Call::Finish);
                 conn.finish();
             }
             #[cfg(unix)]
             if conn.awaits_work()
                 && let Some(hang_up) = transport.hang_up()
             {
+                recorder.called(hang_up.call());
                 got = hang_up.notify(&mut conn, got);
             }
+            if let Some(client) = transport.take_client() {
+                conn.set_peer(&client.to_string());
+            }
             if transport.is_plain() {
+                recorder.called(Call::WithoutTls);
                 conn.without_tls();
             }
             let now = clock.now();
@@ -212,6 +238,7 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
             if handshake.is_some_and(|deadline| deadline <= now.tick) {
                 return transport.end();
             }
+            recorder.record(&mut conn, now, &mut got);
             let Step {
                 want,
                 deadline,
@@ -219,15 +246,18 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
                 ..
             } = conn.step(now, got);
             if let Want::Close = want {
+                recorder.end(&mut conn, now);
                 return transport.end();
             }
             if let Want::Upgrade = want {
+                recorder.end(&mut conn, now);
                 let Upgraded { handler, received } = conn.into_upgraded();
                 if let Some(upgrade) = upgrade {
                     upgrade(handler, transport.into_stream(received)).await;
                 }
                 return Ok(());
             }
+            recorder.waits_until(deadline);
             let deadline = deadline.into_iter().chain(handshake).min();
             observer.update(phase, deadline, handshake.is_some());
             let mut is_evicted = false;
@@ -236,7 +266,7 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
                     Want::Read(into) => tokio::select! {
                         biased;
                         got = transport.read(into) => got,
-                        Ok(()) = stop.changed() => Got::Nothing,
+                        () = stop.given() => Got::Nothing,
                         () = signals.evicted(), if phase != Phase::Busy => {
                             is_evicted = true;
                             Got::Nothing
@@ -250,11 +280,11 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
                     Want::Wait => tokio::select! {
                         biased;
                         () = signals.woken() => Got::Woken,
-                        Ok(()) = stop.changed() => Got::Nothing,
+                        () = stop.given() => Got::Nothing,
                         // Checks from time to time whether the peer is still connected.
                         () = tokio::time::sleep(PEER_CHECK_INTERVAL) => Got::Nothing,
                     },
-                    Want::Ask(ask) => files.answer(ask, transport.sends_files()).await,
+                    Want::Ask(ask) => files.answer::<S>(ask, transport.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
                         Got::Nothing
@@ -268,7 +298,11 @@ fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + S
             };
             got = clock.run_until(deadline, work).await;
             if is_evicted {
-                return transport.end();
+                // A request may have arrived of which the runtime has not told yet.
+                if !transport.has_unread() {
+                    return transport.end();
+                }
+                signals.keep();
             }
         }
     }

@@ -43,6 +43,10 @@ use crate::tokio_rt::{Transport, serve};
 ///
 /// or below a path, see [`mounted`]. It has to be called in a tokio runtime. `Limits::content` and all
 /// deadlines apply here, too.
+///
+/// A tower service returns one reply, so interim replies do not reach the client. Without the 104 of
+/// [`ResumableUploads`](sanserve_core::ResumableUploads), a client cannot resume an upload that it began with
+/// `Upload-Complete: ?1`; it has to begin with `?0`, whose final reply has the target.
 pub struct Service<FS, M> {
     files: Arc<FS>,
     config: Arc<Config>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sanserve_core::ArchiveRequest;
 use sanserve_core::{
-    Ask, CgiScript, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Waiter,
+    Ask, CgiScript, Change, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path,
+    UploadRequest, Waiter,
 };
 
 use crate::Passwords;
@@ -72,6 +73,14 @@ impl<F: FileSystem> FileSystem for WithPasswords<F> {
 
     fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
         self.files.commit(file)
+    }
+
+    fn change(&self, change: &Change) -> Result<(), FsError> {
+        self.files.change(change)
+    }
+
+    fn upload(&self, request: &UploadRequest) -> Result<Opened<F::File>, FsError> {
+        self.files.upload(request)
     }
 
     fn answer_write(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {

@@ -300,8 +300,8 @@ fn times_before_1970_and_after_2038_are_unpacked_correctly() {
     }
 }
 
-/// Modification times in seconds since 1970: before 1970, those of reproducible builds, on both sides of 2^31, and before
-/// 2^32. Later times are a day off in unzip, which treats 2100 as a leap year.
+/// Modification times in seconds since 1970: before 1970, those of reproducible builds, on both sides of 2^31, and
+/// before 2^32. Later times are a day off in unzip, which treats 2100 as a leap year.
 const TIMES: [i64; 8] = [
     -17_280_000,
     -1,

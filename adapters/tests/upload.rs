@@ -43,12 +43,7 @@ impl Server {
     /// Starts a server that also serves hidden files, and directories as archives.
     fn with_disk(disk: Disk, overwrite: bool) -> Server {
         // The first file is created here, since it makes the disk test the file system with another file.
-        let create = Create {
-            path: Path::from_bytes(b"first".to_vec()).unwrap(),
-            directories_max: 0,
-            replaces: None,
-            len: None,
-        };
+        let create = Create::new(Path::from_bytes(b"first".to_vec()).unwrap());
         drop(disk.create(&create));
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = server.with_log(|_| ());

@@ -2,7 +2,8 @@
 """Runs CPython's own tests of http.server, unchanged, against sanserve.
 
 The tests are those of every CPython that `debian.py` has downloaded, otherwise those of the newest installed one. They start
-a server and connect to it over a socket; here they start sanserve. See `python3 run.py --help`.
+a server and connect to it over a socket; here they start sanserve. With `--module` they run with the Python package
+`sanserve` instead: all of them, in one process. See `python3 run.py --help`.
 """
 
 import argparse
@@ -26,6 +27,9 @@ def main():
         return start(options)
     # The interpreter may be started by a script.
     sys.executable = options.inside
+    if options.module:
+        import module
+        return module.run(options.names)
     import suite
     return suite.run(options.program, options.names, options.cgi, options.verbose)
 
@@ -33,6 +37,7 @@ def main():
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", default=built(), help="the server (default: %(default)s)")
+    parser.add_argument("--module", metavar="FOLDER", help="test the package sanserve that is installed in this folder")
     parser.add_argument("--python", help="use the tests of this interpreter")
     parser.add_argument("--cgi", action="store_true", help="also run the tests of CGI")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the log of the server")
@@ -50,7 +55,7 @@ def built():
 
 def start(options):
     """Runs this file again with each interpreter, and not as root."""
-    if not os.path.isfile(options.program):
+    if not options.module and not os.path.isfile(options.program):
         sys.exit(f"{options.program} does not exist: build it, or use --program")
     pythons = [options.python] if options.python else debian.kept() or find_python()
     if not pythons:
@@ -64,10 +69,13 @@ def run_with(python, options):
     with tempfile.TemporaryDirectory() as scratch:
         env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.path.join(scratch, "tmp"))
         os.mkdir(env["TMPDIR"])
-        program, script, user = os.path.abspath(options.program), os.path.abspath(__file__), {}
+        given, script, user = options.module or options.program, os.path.abspath(__file__), {}
+        given = os.path.abspath(given)
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            program, script, python, user = leave_root(scratch, env, program, python)
-        command = [python, script, "--inside", python, "--program", program]
+            given, script, python, user = leave_root(scratch, env, given, python)
+        command = [python, script, "--inside", python, "--module" if options.module else "--program", given]
+        if options.module:
+            env["PYTHONPATH"] = os.pathsep.join([os.path.join(os.path.dirname(script), "stand_in"), given])
         command += ["--cgi"] * options.cgi + ["--verbose"] * options.verbose + ["--", *options.names]
         return subprocess.run(command, env=env, cwd=env["TMPDIR"], **user).returncode
 
@@ -87,12 +95,15 @@ def find_python():
     return []
 
 
-def leave_root(scratch, env, program, python):
+def leave_root(scratch, env, given, python):
     """Makes all files readable for the user nobody. As root, the tests of CGI refuse to run, and no file is unreadable."""
     os.chmod(scratch, 0o755)
     os.chmod(env["TMPDIR"], 0o777)
     scripts = shutil.copytree(HERE, os.path.join(scratch, "cpython"))
-    program = shutil.copy(program, scratch)
+    if os.path.isdir(given):
+        given = shutil.copytree(given, os.path.join(scratch, "site"))
+    else:
+        given = shutil.copy(given, scratch)
     try:
         import grp
         import pwd
@@ -100,14 +111,14 @@ def leave_root(scratch, env, program, python):
         grp.getgrgid(nobody.pw_gid)
     except (ImportError, KeyError):
         print("there is no user nobody: tests that need an unreadable file are skipped as root")
-        return program, os.path.join(scripts, "run.py"), python, {}
+        return given, os.path.join(scripts, "run.py"), python, {}
     user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     env["HOME"] = env["TMPDIR"]
     try:
         subprocess.run([python, "-c", PROBE], check=True, capture_output=True, cwd="/", **user)
     except (OSError, subprocess.CalledProcessError):
         python = copy_python(python, scratch)
-    return program, os.path.join(scripts, "run.py"), python, user
+    return given, os.path.join(scripts, "run.py"), python, user
 
 
 def copy_python(python, scratch):

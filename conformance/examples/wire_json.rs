@@ -1,7 +1,7 @@
 //! Parses messages with `sanserve-wire` and prints them as JSON, for `conformance/h11/run.py` to compare with h11.
 //!
-//! Each line of standard input is `request` or `response METHOD`, and the bytes of a connection in hexadecimal. Each line of
-//! output has the parsed message or the error.
+//! Each line of standard input is `request` or `response METHOD`, and the bytes of a connection in hexadecimal. Each
+//! line of output has the parsed message or the error.
 
 use std::io::{self, BufWriter, Read, Write};
 

@@ -26,6 +26,7 @@
 //!                           for the last byte, and that afterwards. Without BYTES it sends and receives nothing
 //! neighbour-gets BYTES      the reply to that client ends with these bytes
 //! stores                    the case stores files: each of its conversations needs a fresh server and site
+//! upgrades                  the connection is upgraded, so the port must support that; see `Shout`
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            the expected reply; `*` is one or more bytes of a line; several lines are joined
 //! endless                   the reply continues after these bytes, and what follows is not compared
@@ -42,14 +43,18 @@
 //! ```text
 //! error                 PROTOCOL STATUS MESSAGE   CPython's error reply, which closes the connection
 //! head-only             PROTOCOL STATUS MESSAGE   the same in reply to HEAD, without the page
-//! error-page            PROTOCOL STATUS MESSAGE   the same with sanserve's own page
+//! error-page            PROTOCOL STATUS MESSAGE   the same with sanserve's own page, up to its links
 //! keeps-alive           STATUS MESSAGE            an HTTP/1.1 error reply that keeps the connection open
 //! rejects-and-closes    STATUS MESSAGE            the error reply, its two lines of the log, and that the
 //!                                                 connection closes: another request is sent and gets no reply
 //! rejects-and-continues STATUS MESSAGE            the HTTP/1.1 error reply, its two lines of the log, and that the
 //!                                                 connection stays open: another request is sent and gets a 404
 //! listing               PROTOCOL PATH             sanserve's listing of a directory, up to the breadcrumbs
+//! pictures              PROTOCOL PATH             the same in the view with pictures
 //! ```
+//!
+//! Content in gzip is decoded before it is compared. Its `Content-Encoding` is then `gzip (decoded)`, and
+//! `Transfer-Encoding` is omitted.
 //!
 //! A file whose first line is `recorded` holds CPython's replies. Where sanserve differs on purpose,
 //! [`divergence`](crate::divergence) has an entry.
@@ -78,6 +83,10 @@ pub struct Case {
     pub pace: Pace,
     /// Whether it stores files. Each conversation then needs a fresh server and site.
     pub stores: bool,
+    /// Whether its connection is upgraded. A port must then run [`Shout`](crate::Shout) at
+    /// [`Want::Upgrade`](sanserve_core::Want::Upgrade); if it does not support upgrades, leave the case out with
+    /// [`run_except`](crate::run_except).
+    pub upgrades: bool,
     /// The reply that sanserve must send, unless there is a divergence.
     pub reply: Pattern,
     /// Whether the reply continues after these bytes. What follows is not compared.
@@ -105,6 +114,7 @@ impl Case {
             half_close: true,
             pace: Pace::default(),
             stores: false,
+            upgrades: false,
             reply: Pattern::default(),
             endless: false,
             cpython_reply: Pattern::default(),
@@ -141,8 +151,8 @@ impl Case {
     }
 
     /// Returns whether the result depends on when the client sends and reads. Such a case runs with one fragmentation,
-    /// [`Whole`](crate::Fragmentation::Whole), as each takes up to half a second. It needs a port with deadlines, over a
-    /// transport that has two ends; otherwise leave it out with [`run_except`](crate::run_except).
+    /// [`Whole`](crate::Fragmentation::Whole), as each takes up to half a second. It needs a port with deadlines, over
+    /// a transport that has two ends; otherwise leave it out with [`run_except`](crate::run_except).
     #[must_use]
     pub fn is_timed(&self) -> bool {
         self.pace != Pace::default()
@@ -224,6 +234,7 @@ impl Case {
             "handler" => self.handler = line.string(),
             "no-half-close" => self.half_close = false,
             "stores" => self.stores = true,
+            "upgrades" => self.upgrades = true,
             "endless" => self.endless = true,
             ">" => self.request.extend(line.bytes()),
             "<" => {
@@ -238,9 +249,9 @@ impl Case {
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
             "error-page" => self.reply.extend(&line.error_page()),
-            "listing" => {
-                let uploads = self.handler == "upload";
-                self.reply.extend(&line.listing(uploads));
+            "listing" | "pictures" => {
+                let (uploads, pictures) = (self.handler == "upload", line.keyword == "pictures");
+                self.reply.extend(&line.listing(uploads, pictures));
             }
             "head-only" => self.reply.extend(&line.error_head()),
             "keeps-alive" => {

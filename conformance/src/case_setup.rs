@@ -42,11 +42,26 @@ impl Case {
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         self.setup().handler()
     }
+
+    /// Returns [`Setup::async_handler`], for one connection.
+    #[must_use]
+    pub fn async_handler(&self) -> Box<dyn Handler + Send> {
+        self.setup().async_handler()
+    }
+
+    /// Returns [`Setup::alternating_handler`], for the connection with this number.
+    ///
+    /// # Panics
+    /// If there is no handler of that name.
+    #[must_use]
+    pub fn alternating_handler(&self, connection: usize) -> Box<dyn Handler + Send> {
+        self.setup().alternating_handler(connection)
+    }
 }
 
 impl Suite {
-    /// Returns the server setups of all cases that are not [timed](Case::is_timed), each once, in the order of the cases:
-    /// for a server on another machine, which has to have them beforehand.
+    /// Returns the server setups of all cases that are not [timed](Case::is_timed), each once, in the order of the
+    /// cases: for a server on another machine, which has to have them beforehand.
     #[must_use]
     pub fn setups(&self) -> Vec<Setup> {
         let mut setups = Vec::new();

@@ -157,19 +157,20 @@ impl Client {
 }
 
 /// Connects a socket whose buffers are small, see [`Client::connect`].
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub(crate) fn connect_socket(to: SocketAddr) -> io::Result<TcpStream> {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     // Not every system can do that.
+    #[cfg(unix)]
     let _ = socket.set_tcp_mss(SEGMENT);
     socket.connect(&to.into())?;
     with_options(socket.into())
 }
 
 /// Connects a socket.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 pub(crate) fn connect_socket(to: SocketAddr) -> io::Result<TcpStream> {
     with_options(TcpStream::connect(to)?)
 }
@@ -182,25 +183,25 @@ fn with_options(socket: TcpStream) -> io::Result<TcpStream> {
 }
 
 /// Makes the connection end with a reset when all handles of the socket are dropped.
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 fn reset_when_dropped(socket: &TcpStream) {
     // If it fails, the connection ends without a reset, and the case shows whether that matters.
     let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 fn is_reset_when_dropped(socket: &TcpStream) -> bool {
     let linger = socket2::SockRef::from(socket).linger();
     linger.is_ok_and(|linger| linger == Some(Duration::ZERO))
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn is_reset_when_dropped(_: &TcpStream) -> bool {
     false
 }
 
 /// A connection cannot be reset here.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn reset_when_dropped(_: &TcpStream) {}
 
 /// The write half of a socket, which half-closes it when dropped.
@@ -231,7 +232,7 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const RESET_DELAY: Duration = Duration::from_millis(200);
 
 /// The receive buffer of a client, in bytes.
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 const RECEIVE_BUFFER: usize = 16 * 1024;
 
 /// The largest segment that a server sends to a client, in bytes: as large as Ethernet allows.

@@ -6,7 +6,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they run.
-pub(crate) const CASES: [DataFile; 30] = [
+pub(crate) const CASES: [DataFile; 38] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -40,6 +40,7 @@ pub(crate) const CASES: [DataFile; 30] = [
         include_str!("../cases/requestline.case"),
     ),
     ("targets.case", include_str!("../cases/targets.case")),
+    ("urls.case", include_str!("../cases/urls.case")),
     ("host.case", include_str!("../cases/host.case")),
     ("fields.case", include_str!("../cases/fields.case")),
     ("lengths.case", include_str!("../cases/lengths.case")),
@@ -53,14 +54,21 @@ pub(crate) const CASES: [DataFile; 30] = [
     ("ranges.case", include_str!("../cases/ranges.case")),
     ("validators.case", include_str!("../cases/validators.case")),
     ("encodings.case", include_str!("../cases/encodings.case")),
+    ("compressed.case", include_str!("../cases/compressed.case")),
     ("methods.case", include_str!("../cases/methods.case")),
     ("guard.case", include_str!("../cases/guard.case")),
+    ("rights.case", include_str!("../cases/rights.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
+    ("proxies.case", include_str!("../cases/proxies.case")),
     ("python.case", include_str!("../cases/python.case")),
     ("archive.case", include_str!("../cases/archive.case")),
+    ("download.case", include_str!("../cases/download.case")),
     ("upload.case", include_str!("../cases/upload.case")),
+    ("resumable.case", include_str!("../cases/resumable.case")),
     ("stored.case", include_str!("../cases/stored.case")),
+    ("delete.case", include_str!("../cases/delete.case")),
     ("time.case", include_str!("../cases/time.case")),
+    ("upgrade.case", include_str!("../cases/upgrade.case")),
 ];
 
 /// The divergences.

@@ -40,6 +40,7 @@ pub fn run_script(
         b"cgi-bin/status.sh" => stdout(b"Status: 404 Nope\r\nContent-Type: text/plain\r\n\r\nbody"),
         b"cgi-bin/location.sh" => stdout(b"Location: /sub/?x=1\n\n"),
         b"cgi-bin/fields.sh" => stdout(&fields(env)),
+        b"cgi-bin/client.sh" => stdout(&client(env)),
         b"cgi-bin/local.sh" => {
             stdout(&[b"Location: ", variable(env, "QUERY_STRING"), b"\n\n"].concat())
         }
@@ -73,8 +74,8 @@ fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8]
     found.map_or(b"", |(_, value)| value)
 }
 
-/// Prints the variables about the server and all fields, except the field `Case`, which tells some adapters the case of a
-/// request.
+/// Prints the variables about the server and all fields, except the field `Case`, which tells some adapters the case of
+/// a request.
 fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     let mut rows: Vec<_> = env
         .iter()
@@ -90,6 +91,15 @@ fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     rows.sort();
     rows.insert(0, b"Content-Type: text/plain\n\n".to_vec());
     rows.concat()
+}
+
+/// Prints the variables about the client.
+fn client(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
+    let mut out = b"Content-Type: text/plain\n\n".to_vec();
+    for name in ["REMOTE_ADDR", "HTTPS", "SERVER_PORT"] {
+        out.extend([name.as_bytes(), b"=[", variable(env, name), b"]\n"].concat());
+    }
+    out
 }
 
 /// Prints some of the environment, and the arguments.

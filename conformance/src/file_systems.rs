@@ -2,7 +2,8 @@
 //!
 //! The cases find most mistakes of a port, but few of a file system: a request reads a file once, from its beginning to
 //! its end, and stores one file at a time. [`file_systems`] runs checks of everything that
-//! [`FileSystem`] and [`Create`](sanserve_core::Create) promise, on any implementation:
+//! [`FileSystem`], [`Create`](sanserve_core::Create) and [`Change`](sanserve_core::Change) promise, on any
+//! implementation:
 //!
 //! ```
 //! use sanserve_conformance::{FsCheck, Site, file_systems};
@@ -20,6 +21,7 @@
 //! [`folders`] is for file systems that serve a folder of a disk. It creates the folder, and has more checks: the
 //! folder is changed by another program meanwhile, and contains a FIFO, a socket and links to a folder outside.
 
+mod changing;
 mod check;
 #[cfg(unix)]
 mod folder;
@@ -55,8 +57,8 @@ pub fn file_systems<F: FileSystem>(
     FsReport::of_file_systems(name, excludes, make).assert_passed();
 }
 
-/// Runs the checks on file systems that serve a folder, and further checks for these. `open` opens the folder at a path,
-/// which has the files of [`FsCheck::site`]. Everything is as with [`file_systems`] otherwise.
+/// Runs the checks on file systems that serve a folder, and further checks for these. `open` opens the folder at a
+/// path, which has the files of [`FsCheck::site`]. Everything is as with [`file_systems`] otherwise.
 ///
 /// # Panics
 /// Once, at the end, with a report of all failures; or if no temporary folder can be created.
@@ -112,6 +114,7 @@ fn general<F: FileSystem>() -> Vec<Listed<F>> {
         links::checks(),
         storing::checks(),
         replacing::checks(),
+        changing::checks(),
     ];
     lists.into_iter().flatten().collect()
 }

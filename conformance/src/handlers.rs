@@ -1,5 +1,5 @@
-//! Handlers that only the cases use, such as [`Echo`], and the check of the cases' passwords. The module `setup` creates
-//! the handlers.
+//! Handlers that only the cases use, such as [`Echo`], and the check of the cases' passwords. The module `setup`
+//! creates the handlers.
 
 use alloc::vec::Vec;
 #[cfg(feature = "std")]

@@ -1,9 +1,9 @@
-//! Runs the cases on implementations behind a host: a program that parses HTTP itself and passes on method, target, fields and
-//! content, such as `wasi:http`, a browser or axum.
+//! Runs the cases on implementations behind a host: a program that parses HTTP itself and passes on method, target,
+//! fields and content, such as `wasi:http`, a browser or axum.
 //!
-//! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets a
-//! reply must be one that every host passes on, and the reply must be one that the host leaves to the implementation. Both the
-//! expected and the observed replies are converted to this form:
+//! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets
+//! a reply must be one that every host passes on, and the reply must be one that the host leaves to the implementation.
+//! Both the expected and the observed replies are converted to this form:
 //!
 //! ```text
 //! STATUS              only the number
@@ -11,8 +11,8 @@
 //!                     an empty line, then the content
 //! ```
 //!
-//! `Connection`, `Keep-Alive` and `Transfer-Encoding` are omitted, and so is a `Content-Length` that is that of the
-//! content. Interim replies are the host's. The request line in the log is the one that a port behind a host sees, with
+//! `Connection`, `Keep-Alive`, `Transfer-Encoding` and `Upgrade` are omitted, and so is a `Content-Length` that is that
+//! of the content. Interim replies are the host's. The request line in the log is the one that a port behind a host sees, with
 //! the path as the target and HTTP/1.1, which CGI scripts see as well.
 
 mod expected_reply;
@@ -22,6 +22,7 @@ mod request;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use crate::gzip;
 use crate::report::LeftOut;
 use crate::text::{self, Token};
 use crate::{Case, Divergence, Fragmentation, Observed, Pace, Pattern, Suite};
@@ -138,8 +139,8 @@ impl HostedSuite {
     }
 }
 
-/// Returns the requests of a case that get a reply, and the case and its divergence in the form for hosts; or the reason
-/// why the case does not apply.
+/// Returns the requests of a case that get a reply, and the case and its divergence in the form for hosts; or the
+/// reason why the case does not apply.
 fn convert(
     case: &Case,
     divergence: Option<&Divergence>,
@@ -157,6 +158,9 @@ fn convert(
     };
     if pace != Pace::default() {
         return Err("when the client sends and reads");
+    }
+    if case.upgrades {
+        return Err("upgrades");
     }
     if case.option("host").is_some() && !has_host_field(&case.request) {
         return Err("the host");
@@ -219,9 +223,29 @@ fn hosted_log(lines: &[String], requests: &[Request]) -> Vec<String> {
 }
 
 impl Reply {
+    /// Returns the reply with decoded content, if its content is in gzip.
+    fn decoded(&self) -> Option<Reply> {
+        let is_stream = self.content.starts_with(&gzip::MAGIC);
+        let content = is_stream.then(|| gzip::decode_gzip(&self.content).ok())??;
+        let len = self.content.len().to_string().into_bytes();
+        let mut decoded = self.clone();
+        for (name, value) in &mut decoded.fields {
+            match &*name.to_ascii_lowercase() {
+                "content-encoding" if value == b"gzip" => *value = gzip::DECODED.into(),
+                "content-length" if *value == len => *value = content.len().to_string().into(),
+                _ => {}
+            }
+        }
+        decoded.content = content;
+        Some(decoded)
+    }
+
     /// Converts the reply to the form for hosts.
     fn to_form(&self, request: &Request) -> Vec<u8> {
         let tokens = |bytes: &[u8]| bytes.iter().copied().map(Some).collect::<Vec<Token>>();
+        if let Some(decoded) = self.decoded() {
+            return decoded.to_form(request);
+        }
         let fields = self
             .fields
             .iter()

@@ -28,6 +28,7 @@
 //!     let excludes = |case: &Case| match case {
 //!         _ if case.portable_names() => Some("names that Windows forbids"),
 //!         _ if case.stops() => Some("stopping the server"),
+//!         _ if case.upgrades => Some("upgrades"),
 //!         _ => None,
 //!     };
 //!     // Panics once, at the end, with a report of all failures.
@@ -44,7 +45,8 @@
 //! - [`run`] takes a function that answers a case in any way;
 //! - [`hosts`] takes a function that answers a request, for a port behind a program that parses HTTP itself.
 //!
-//! [`run_except`] leaves out cases that do not apply, such as uploads if your port stores no files.
+//! [`run_except`] leaves out cases that do not apply, such as uploads if your port stores no files. If it supports
+//! upgrades, it runs [`Shout`] on each upgraded connection.
 //!
 //! Every case is served from [`Site::standard`]. [`Site::write_to`] writes it to a disk. A port without a disk can
 //! use it as a file system; its CGI scripts are then [faked](run_script). The expected `ETag`s depend only on the
@@ -57,7 +59,8 @@
 //! [`file_systems`](mod@file_systems) has a list for implementations of
 //! [`FileSystem`](sanserve_core::FileSystem).
 //!
-//! [`sim`] runs a handler, also one of yours, in simulated worlds.
+//! [`sim`] runs a handler, also one of yours, in simulated worlds. [`recording`] replays recordings of real
+//! connections.
 //!
 //! [`case`] and [`divergence`] document the data files, [`text`] the notation for bytes, and [`oracle`] the
 //! rules by which a reply is compared.
@@ -68,6 +71,7 @@
 
 extern crate alloc;
 
+mod async_handlers;
 #[cfg(feature = "std")]
 pub mod case;
 #[cfg(feature = "std")]
@@ -87,6 +91,8 @@ mod fake_cgi;
 pub mod file_systems;
 #[cfg(feature = "std")]
 mod fragmentation;
+#[cfg(feature = "std")]
+mod gzip;
 mod handlers;
 #[cfg(feature = "std")]
 pub mod host;
@@ -105,15 +111,18 @@ mod pattern;
 #[cfg(feature = "std")]
 mod pipe;
 #[cfg(feature = "std")]
+pub mod recording;
+#[cfg(feature = "std")]
 pub mod report;
 mod setup;
 #[cfg(feature = "std")]
 mod shared_replies;
+mod shout;
 #[cfg(feature = "std")]
 pub mod sim;
 mod site;
 mod site_files;
-#[cfg(all(feature = "std", unix))]
+#[cfg(all(feature = "std", any(unix, windows)))]
 mod site_folder;
 #[cfg(feature = "std")]
 mod suite;
@@ -153,10 +162,11 @@ pub use pattern::Pattern;
 pub use pipe::{PipeEnd, pipes};
 #[cfg(feature = "std")]
 pub use report::Report;
-pub use setup::Setup;
+pub use setup::{Setup, upload_token};
+pub use shout::Shout;
 pub use site::{Entry, Site};
 pub use site_files::{SiteFile, SiteScript};
-#[cfg(all(feature = "std", unix))]
+#[cfg(all(feature = "std", any(unix, windows)))]
 pub use site_folder::SiteFolder;
 #[cfg(feature = "std")]
 pub use suite::Suite;

@@ -93,9 +93,9 @@ impl<'a> Line<'a> {
     }
 
     /// Returns the start of a listing for a rest of `PROTOCOL PATH`.
-    pub(crate) fn listing(mut self, uploads: bool) -> Vec<Token> {
+    pub(crate) fn listing(mut self, uploads: bool, pictures: bool) -> Vec<Token> {
         let protocol = self.next_word();
-        shared_replies::listing(protocol, &self.string(), uploads)
+        shared_replies::listing(protocol, &self.string(), uploads, pictures)
     }
 
     /// Returns the rest as text.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sanserve_core::{
-    ArchiveRequest, Ask, CgiScript, Create, Credentials, Entries, FileSystem, FsError, Got, Opened,
-    Path, Waiter,
+    ArchiveRequest, Ask, CgiScript, Change, Create, Credentials, Entries, FileSystem, FsError, Got,
+    Opened, Path, Waiter,
 };
 
 use crate::{Case, Fragmentation, Observed};
@@ -149,6 +149,10 @@ impl<FS: FileSystem> FileSystem for CountedFiles<FS> {
 
     fn commit(&self, file: &mut Self::File) -> Result<(), FsError> {
         self.files.commit(&mut file.file)
+    }
+
+    fn change(&self, change: &Change) -> Result<(), FsError> {
+        self.files.change(change)
     }
 
     fn answer_write(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {

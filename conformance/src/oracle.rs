@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::date;
 use crate::difference::{self, Difference};
 use crate::divergence::Divergence;
+use crate::gzip::decode_replies;
 use crate::pattern::Pattern;
 use crate::system_under_test::Observed;
 use std::fmt;
@@ -49,10 +50,11 @@ pub fn check(
         (&divergence.reply, &divergence.log)
     });
     let mut problems = Vec::new();
+    let bytes = decode_replies(&observed.bytes, &observed.log);
     let compared = if case.pace.cuts_reply() {
-        reply.compare_beginning(&observed.bytes, case.endless)
+        reply.compare_beginning(&bytes, case.endless)
     } else {
-        reply.compare(&observed.bytes).map(|()| true)
+        reply.compare(&bytes).map(|()| true)
     };
     match compared {
         Ok(true) => {}

@@ -18,8 +18,8 @@ pub struct Pace {
     pub first_read: Duration,
     /// The maximum number of bytes per read, and the pause after each.
     pub reads: Option<(usize, Duration)>,
-    /// The number of bytes after which the client stops reading until the server has closed the connection. Meanwhile it
-    /// continues to send, as that alone shows when the connection is closed.
+    /// The number of bytes after which the client stops reading until the server has closed the connection. Meanwhile
+    /// it continues to send, as that alone shows when the connection is closed.
     pub stops_reading: Option<usize>,
     /// After the request the client sends a byte every 20 ms, until the server has closed the connection.
     pub continues_to_send: bool,
@@ -53,8 +53,8 @@ pub enum HangUp {
     Resets,
 }
 
-/// A second client. It sends all but the last byte of its request before the client of the case is served, and that byte
-/// afterwards.
+/// A second client. It sends all but the last byte of its request before the client of the case is served, and that
+/// byte afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Neighbour {
     /// The request; if it is empty, the client sends nothing and must receive nothing.
@@ -67,6 +67,9 @@ impl Pace {
     /// Applies a line about the pace of a case whose request has `sent` bytes so far.
     pub(crate) fn add(&mut self, line: &mut Line<'_>, sent: usize) {
         match line.keyword {
+            "pause" | "await" if self.pauses.last().is_some_and(|(at, _)| *at == sent) => {
+                line.fail("the client must send something between two pauses");
+            }
             "pause" => self.pauses.push((sent, Pause::Time(millis(line)))),
             "await" => {
                 let received = number(line) as usize;

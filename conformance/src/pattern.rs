@@ -47,8 +47,8 @@ impl Pattern {
         }
     }
 
-    /// Compares `got` with the beginning of the pattern, and returns whether it is less than the whole reply. If this is
-    /// `endless`, `got` may continue after the end of the pattern.
+    /// Compares `got` with the beginning of the pattern, and returns whether it is less than the whole reply. If this
+    /// is `endless`, `got` may continue after the end of the pattern.
     ///
     /// # Errors
     /// The first difference, in the best match: the one that gets farthest.

@@ -19,8 +19,8 @@ use crate::client::READ_TIMEOUT;
 use crate::system_under_test::converse;
 use crate::{Case, Client, FragmentSizes, Fragmentation, Log, Observed};
 
-/// Tests a loop that serves one connection and then returns. `serve` is called on a new thread for each conversation and
-/// must use the case's [`config`](Case::config) and [`handler`](Case::handler).
+/// Tests a loop that serves one connection and then returns. `serve` is called on a new thread for each conversation
+/// and must use the case's [`config`](Case::config) and [`handler`](Case::handler).
 pub fn pipes(
     serve: impl Fn(&Case, PipeEnd, &Log) + Sync,
 ) -> impl FnMut(&Case, Fragmentation) -> Observed {
@@ -93,8 +93,8 @@ impl PipeEnd {
         state.closed || state.bytes.len() < CAPACITY
     }
 
-    /// Returns whether a write would fail, because the client has disconnected or this end was shut down: for loops that
-    /// watch the transport while they work.
+    /// Returns whether a write would fail, because the client has disconnected or this end was shut down: for loops
+    /// that watch the transport while they work.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.output.state().closed

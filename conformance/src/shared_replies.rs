@@ -31,8 +31,8 @@ pub(crate) fn error_keep_alive(head: bool, status: &str, message: &str) -> Vec<T
 
 const CLOSE: &str = "Connection: close\r\n";
 
-/// Returns the reply with sanserve's own error page, which has the same texts as CPython's. The connection stays open
-/// if the request was a valid one of HTTP/1.1.
+/// Returns the reply with sanserve's own error page, up to its links. The connection stays open if the request was a
+/// valid one of HTTP/1.1.
 pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Token> {
     let keeps_alive = protocol == "HTTP/1.1" && matches!(status, "404" | "412");
     let (mut reply, _) = parts(
@@ -48,18 +48,13 @@ pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Tok
     let (shown, explanation) = (escaped(message), explanation(status, message));
     let page = format!(
         "{START}<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \0\">
-<title>Error response</title>
+<title>{status} {shown}</title>
 <style>\0</style>
 </head>
 <body>
 <main>
-<h1>Error response</h1>
-<p>Error code: {status}</p>
-<p>Message: {shown}.</p>
-<p>Error code explanation: {status} - {explanation}.</p>
-</main>
-</body>
-</html>
+<h1>{status} {shown}</h1>
+<p>{explanation}.</p>
 "
     );
     reply.extend(tokens(" \0\r\n\r\n"));
@@ -67,12 +62,21 @@ pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Tok
     reply
 }
 
-/// Returns the reply with the listing of the directory at `path`, up to the breadcrumbs. With `uploads`, its policy also
-/// allows the upload script and its requests.
-pub(crate) fn listing(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
-    let sending = match uploads {
-        true => " 'sha256-\0'; connect-src 'self'",
-        false => "",
+/// Returns the reply with the listing of the directory at `path`, up to the breadcrumbs. With `uploads`, it also has the
+/// style of the controls for uploads and deletions, and its policy allows their script and its requests. With `pictures`,
+/// it has the style of that view, and its policy allows pictures.
+pub(crate) fn listing(protocol: &str, path: &str, uploads: bool, pictures: bool) -> Vec<Token> {
+    let (policy, sending, style) = match uploads {
+        true => (
+            " 'sha256-\0'",
+            " 'sha256-\0'; connect-src 'self'",
+            "<style>\0</style>\n",
+        ),
+        false => ("", "", ""),
+    };
+    let (pictures_hash, images, cards) = match pictures {
+        true => (" 'sha256-\0'", " 'self'", "<style>\0</style>\n"),
+        false => ("", "", ""),
     };
     let shown = escaped(path);
     tokens(&format!(
@@ -83,13 +87,13 @@ Content-type: text/html; charset=utf-8\r
 Content-Length: \0\r
 ETag: \"\0\"\r
 Vary: Accept\r
-Content-Security-Policy: default-src 'none'; style-src 'sha256-\0' 'sha256-\0'; \
-script-src 'sha256-\0'{sending}; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'\r
+Content-Security-Policy: default-src 'none'; style-src 'sha256-\0' 'sha256-\0'{policy}{pictures_hash}; \
+script-src 'sha256-\0'{sending}; img-src data:{images}; base-uri 'none'; form-action 'self'; frame-ancestors 'self'\r
 \r
 {START}<title>Directory listing for {shown}</title>
 <style>\0</style>
 <style>\0</style>
-</head>
+{style}{cards}</head>
 <body>
 <main>
 <h1>Directory listing for {shown}</h1>
@@ -146,15 +150,15 @@ fn escaped(text: &str) -> String {
 }
 
 /// The beginning of sanserve's own pages.
-const START: &str = r#"<!DOCTYPE html>
-<html lang="en">
+const START: &str = "<!DOCTYPE html>
+<html lang=\"en\">
 <head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
-"#;
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<meta name=\"color-scheme\" content=\"light dark\">
+<meta name=\"robots\" content=\"noindex\">
+<link rel=\"icon\" href=\"data:image/svg+xml,\0\">
+";
 
 fn explanation(status: &str, message: &str) -> &'static str {
     match (status, message) {
@@ -180,6 +184,7 @@ fn explanation(status: &str, message: &str) -> &'static str {
         ("414", _) => "URI is too long",
         ("500", _) => "Server got itself in trouble",
         ("501", _) => "Server does not support this operation",
+        ("503", _) => "The server cannot process the request due to a high load",
         ("505", _) => "Cannot fulfill request",
         _ => panic!("status {status} has no explanation here yet"),
     }

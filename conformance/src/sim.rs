@@ -1,9 +1,9 @@
 //! Deterministic simulation: runs the engine and a handler in random worlds with faults, and checks the results.
 //!
-//! A world is a file system, a few connections and one clock. Connections are reset and stall, answers are short, late or
-//! missing, disks fail, files change while they are open, and requests may be damaged. Everything is derived from a seed,
-//! so that the same seed gives the same world on every machine: a failure can be reproduced from its seed. Nothing here
-//! uses a socket, a disk, the system's clock or a thread.
+//! A world is a file system, a few connections and one clock. Connections are reset and stall, answers are short, late
+//! or missing, disks fail, files change while they are open, and requests may be damaged. Everything is derived from a
+//! seed, so that the same seed gives the same world on every machine: a failure can be reproduced from its seed.
+//! Nothing here uses a socket, a disk, the system's clock or a thread.
 //!
 //! A driver injects the faults ([`Faults`]) and records a [`Conversation`] for each connection. The [`checks`] then
 //! look at the conversations. To simulate *your* handler, write a test:
@@ -83,9 +83,11 @@ use sanserve_core::{Config, FileSystem, Handler};
 pub use self::conversation::Conversation;
 pub use self::excerpt::excerpt;
 pub use self::faults::{FaultClass, Faults};
+pub(crate) use self::fs_failure::read_fs_error;
 pub use self::handlers::standard as standard_handler;
 use self::played::{Examined, Played};
 pub use self::random::Random;
+pub(crate) use self::replay::read_time;
 pub use self::replay::replay;
 pub use self::report::Failure;
 pub use self::request::Request;
@@ -108,7 +110,7 @@ pub struct Sim<S: FileSystem, H> {
     faults: Option<Faults>,
     before_world: Box<dyn Fn()>,
     checks: Vec<(&'static str, Box<CheckFn>)>,
-    world_checks: Vec<(&'static str, Box<WorldCheckFn<S>>)>,
+    world_checks: Vec<Box<WorldCheckFn<S>>>,
     allowed: Box<AllowedFn>,
 }
 
@@ -116,7 +118,8 @@ type Change<S> = dyn Fn(&S, &mut Random);
 type RequestsFn = dyn Fn(&mut Random, usize) -> Vec<Request>;
 type ConfigFn = dyn Fn(&mut Random) -> Config;
 type CheckFn = dyn Fn(&Conversation) -> Result<(), String>;
-type WorldCheckFn<S> = dyn Fn(&S, &[Conversation]) -> Result<(), String>;
+/// Returns the name of a check of the world that fails, and the message.
+type WorldCheckFn<S> = dyn Fn(&S, &[Conversation]) -> Result<(), (&'static str, String)>;
 type AllowedFn = dyn Fn(&Conversation, &str) -> bool;
 
 /// The result of one seed.
@@ -196,8 +199,8 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         }
     }
 
-    /// Sets the requests of each connection, in place of random ones. `requests` gets the limit of content in this world:
-    /// a few bytes, kilobytes or megabytes. [`Random::log_uniform`] returns a length below it.
+    /// Sets the requests of each connection, in place of random ones. `requests` gets the limit of content in this
+    /// world: a few bytes, kilobytes or megabytes. [`Random::log_uniform`] returns a length below it.
     ///
     /// ```
     /// use sanserve_conformance::sim::{Request, Sim};
@@ -291,13 +294,16 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         name: &'static str,
         check: impl Fn(&S, &[Conversation]) -> Result<(), String> + 'static,
     ) -> Self {
-        self.world_checks.push((name, Box::new(check)));
+        let check = move |fs: &S, conversations: &[Conversation]| {
+            check(fs, conversations).map_err(|message| (name, message))
+        };
+        self.world_checks.push(Box::new(check));
         self
     }
 
-    /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine reports
-    /// ([`LogEvent::Mistake`](sanserve_core::log::LogEvent::Mistake)), such as `wrote less than Content-Length`, fails the
-    /// check `handler`.
+    /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine
+    /// reports ([`LogEvent::Mistake`](sanserve_core::log::LogEvent::Mistake)), such as `wrote less than
+    /// Content-Length`, fails the check `handler`.
     #[must_use]
     pub fn allow_handler_errors(
         self,

@@ -47,8 +47,8 @@ impl Certificate {
         &self.pem
     }
 
-    /// Connects over TLS, for [`servers`](crate::servers). Each write is one record. A half-close is a close_notify; the
-    /// socket stays open.
+    /// Connects over TLS, for [`servers`](crate::servers). Each write is one record. A half-close is a close_notify;
+    /// the socket stays open.
     ///
     /// # Errors
     /// The errors of the socket and of the handshake.
@@ -85,12 +85,22 @@ impl TlsSocket {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends pending TLS data.
-    fn flush(&self, tls: &mut ClientConnection) -> io::Result<()> {
-        while tls.wants_write() {
-            tls.write_tls(&mut &self.socket)?;
-        }
-        Ok(())
+    /// Encrypts with `encrypt`, and sends the result. Only the writing half calls it.
+    fn send<T>(
+        &self,
+        encrypt: impl FnOnce(&mut ClientConnection) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut records = Vec::new();
+        let encrypted = {
+            let mut tls = self.tls();
+            let encrypted = encrypt(&mut tls)?;
+            while tls.wants_write() {
+                tls.write_tls(&mut records)?;
+            }
+            encrypted
+        };
+        (&self.socket).write_all(&records)?;
+        Ok(encrypted)
     }
 }
 
@@ -135,10 +145,7 @@ struct Writer(Arc<TlsSocket>);
 
 impl Write for Writer {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let mut tls = self.0.tls();
-        let n = tls.writer().write(from)?;
-        self.0.flush(&mut tls)?;
-        Ok(n)
+        self.0.send(|tls| tls.writer().write(from))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -148,9 +155,10 @@ impl Write for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut tls = self.0.tls();
-        tls.send_close_notify();
-        let _ = self.0.flush(&mut tls);
+        let _ = self.0.send(|tls| {
+            tls.send_close_notify();
+            Ok(())
+        });
     }
 }
 

@@ -16,7 +16,7 @@ use sanserve_conformance::{
 };
 
 /// The faults, and a case that catches each.
-const FAULTS: [(Fault, &str); 68] = [
+const FAULTS: [(Fault, &str); 76] = [
     // Bytes that are lost, doubled or reordered.
     (
         Fault::LosesByteOfPartialWrite,
@@ -181,6 +181,27 @@ const FAULTS: [(Fault, &str); 68] = [
     (Fault::IgnoresWriteFile, "stored/a file"),
     (Fault::AnswersPartialWriteFileWithFullCount, "stored/a file"),
     (Fault::IgnoresCommit, "stored/a file"),
+    // Upgrades.
+    (Fault::LosesEarlyBytes, "upgrade/bytes right after the head"),
+    (
+        Fault::DoublesEarlyBytes,
+        "upgrade/bytes right after the head",
+    ),
+    (
+        Fault::ReadsEarlyBytesLast,
+        "upgrade/more bytes after the head than a buffer holds",
+    ),
+    (
+        Fault::ParsesUpgradedAsHttp,
+        "upgrade/bytes that look like a request",
+    ),
+    (Fault::KeepsDeadlineAfterUpgrade, "upgrade/silence"),
+    (Fault::IgnoresEndOfUpgraded, "upgrade/bytes after the reply"),
+    (
+        Fault::LeaksUpgradedSocket,
+        "upgrade/the server closes the connection",
+    ),
+    (Fault::ClosesUpgradedAtFinish, "upgrade/a stop"),
     // Wakes, logs and the rest.
     (Fault::LosesEarlyWake, "time/a wake before the wait"),
     (Fault::LosesLateWake, "time/a wake from another thread"),
@@ -196,7 +217,7 @@ const FAULTS: [(Fault, &str); 68] = [
 ];
 
 /// The faults that cannot be caught over pipes, and why.
-const NOT_OVER_PIPES: [(Fault, &str); 11] = [
+const NOT_OVER_PIPES: [(Fault, &str); 12] = [
     (Fault::WritesToOldestConnection, "a pipe is one connection"),
     (Fault::ReadsFromOldestConnection, "a pipe is one connection"),
     (
@@ -213,6 +234,10 @@ const NOT_OVER_PIPES: [(Fault, &str); 11] = [
     ),
     (
         Fault::StopsReadingAtFinish,
+        "a loop for one transport is not stopped by cases",
+    ),
+    (
+        Fault::ClosesUpgradedAtFinish,
         "a loop for one transport is not stopped by cases",
     ),
     (

@@ -31,8 +31,8 @@ fn conforms_over_a_serial_line() {
     conform("firmware, UART", run_case);
 }
 
-/// Over Ethernet, through QEMU's user network, which forwards a port of the host. QEMU keeps a closed connection for ten
-/// seconds, and stalls at two thousand, so the machine is restarted before that.
+/// Over Ethernet, through QEMU's user network, which forwards a port of the host. QEMU keeps a closed connection for
+/// ten seconds, and stalls at two thousand, so the machine is restarted before that.
 #[test]
 fn conforms_over_ethernet() {
     let Some(image) = machine::build("ethernet-conformance") else {
@@ -68,7 +68,7 @@ fn runs_as_documented() {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         // Cargo execs QEMU, so that QEMU is killed at the end of the test.
-        let _running = machine::KillOnDrop(cargo.spawn().expect("cargo runs"));
+        let _running = tools::KillOnDrop(cargo.spawn().expect("cargo runs"));
         let url = format!("http://127.0.0.1:{port}/data/log.txt");
         let mut curl = Command::new(&curl);
         curl.args([
@@ -97,19 +97,24 @@ fn conform(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
     let excludes = |case: &Case| match case {
         _ if case.is_timed() => Some("when the client sends and reads"),
         _ if case.stores => Some("files that are stored"),
+        _ if case.upgrades => Some("upgrades"),
         _ if case.portable_names() => Some("names that Windows forbids"),
+        _ if case.setup().compresses() => Some("compression, for lack of flash"),
+        _ if case.setup().has_styled_pages() => Some("pages for people, for lack of flash"),
+        _ if case.setup().trusts_proxies() => Some("trusted proxies, for lack of flash"),
+        _ if case.setup().has_resumable_uploads() => Some("uploads in parts, for lack of flash"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
     };
     run_except(name, excludes, run_case);
 }
 
-/// The maximum length of a request in bytes. If a long line is rejected, it is also in the log and on the error page, and
-/// so several times in memory. Most longer requests are about a limit of 64 KiB.
+/// The maximum length of a request in bytes. If a long line is rejected, it is also in the log and on the error page,
+/// and so several times in memory. Most longer requests are about a limit of 64 KiB.
 const REQUEST_MAX: usize = 8_000;
 
-/// After a hundred thousand requests, no more memory is in use than after the first hundred. Each connection has nearly a
-/// thousand pipelined requests.
+/// After a hundred thousand requests, no more memory is in use than after the first hundred. Each connection has nearly
+/// a thousand pipelined requests.
 #[test]
 fn requests_use_no_additional_memory() {
     let Some(image) = machine::build("ethernet-conformance") else {

@@ -242,6 +242,18 @@ fn each_value_makes_a_case() {
 }
 
 #[test]
+fn two_pauses_without_bytes_between_them_are_rejected() {
+    for (lines, is_valid) in [
+        ("pause 1\n> b\nawait 1\n", true),
+        ("pause 1\nawait 1\n", false),
+        ("await 1\npause 1\n", false),
+    ] {
+        let read = catch_unwind(|| case::read("test.case", &format!("case a\n> a\n{lines}")));
+        assert_eq!(read.is_ok(), is_valid, "{lines}");
+    }
+}
+
+#[test]
 fn a_divergence_is_parsed() {
     let all = divergence::read(
         "d.txt",

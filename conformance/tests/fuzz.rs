@@ -1,5 +1,5 @@
-//! Runs the fuzz targets on their seeds, without a fuzzer. With `CORPUS=DIR` the seeds are also written to that folder, for
-//! `make fuzz`.
+//! Runs the fuzz targets on their seeds, without a fuzzer. With `CORPUS=DIR` the seeds are also written to that folder,
+//! for `make fuzz`.
 
 #[path = "../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is also a crate")]

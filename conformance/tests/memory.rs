@@ -3,20 +3,28 @@
 mod tree;
 
 use sanserve_conformance::{Case, Fragmentation, Observed, Suite, run_except};
-use sanserve_core::Connection;
+use sanserve_core::{Connection, Handler};
 use sanserve_server::memory::{self, PeerScript, Tree, WritableTree};
 
-/// Returns a system under test that serves this tree.
+/// Returns a system under test that serves this tree with the handler of the case.
 fn serve(tree: &Tree) -> impl FnMut(&Case, Fragmentation) -> Observed {
-    |case, fragmentation| {
-        let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
+    serve_with(tree, Case::handler)
+}
+
+fn serve_with(
+    tree: &Tree,
+    handler: impl Fn(&Case) -> Box<dyn Handler + Send>,
+) -> impl FnMut(&Case, Fragmentation) -> Observed {
+    move |case, fragmentation| {
+        let mut conn = Connection::new(case.config(), "192.0.2.1", handler(case));
         let script = PeerScript {
             input: &case.request,
             half_close: case.half_close,
         };
         let mut sizes = fragmentation.sizes();
         // A new tree for each conversation, which may store files.
-        let tree = WritableTree::new(tree.clone().portable_names(case.portable_names()));
+        let tree = WritableTree::new(tree.clone().portable_names(case.portable_names()))
+            .with_upload_tokens(sanserve_conformance::upload_token);
         let transcript = memory::run(&mut conn, &tree, script, |n| sizes.next_size(n));
         Observed::new(transcript.bytes, &transcript.log)
     }
@@ -24,7 +32,10 @@ fn serve(tree: &Tree) -> impl FnMut(&Case, Fragmentation) -> Observed {
 
 /// The peer of this adapter is a script, which has no pace.
 fn excludes(case: &Case) -> Option<&'static str> {
-    case.is_timed().then_some("when the client sends and reads")
+    match case {
+        _ if case.upgrades => Some("upgrades"),
+        _ => case.is_timed().then_some("when the client sends and reads"),
+    }
 }
 
 #[test]
@@ -36,6 +47,13 @@ fn conforms() {
 fn conforms_with_files_that_can_be_sent() {
     let tree = tree::tree().sendable(true);
     run_except("memory, files sent", excludes, serve(&tree));
+}
+
+#[test]
+fn conforms_with_asynchronous_handlers() {
+    let tree = tree::tree();
+    let serve = serve_with(&tree, Case::async_handler);
+    run_except("memory, async handlers", excludes, serve);
 }
 
 #[test]

@@ -185,7 +185,8 @@ fn a_divergence_is_stale_if_cpythons_reply_matches() {
     }
 }
 
-/// Returns the report when the client of a case gets only these bytes before it disconnects after five, or stops reading.
+/// Returns the report when the client of a case gets only these bytes before it disconnects after five, or stops
+/// reading.
 fn cut_short(pace: &str, received: &str) -> String {
     let case = format!("case     cut\n{pace}\nno-half-close\n<        abcdefgh*k\n");
     let suite = Suite::new(case::read("test.case", &case), Vec::new());

@@ -4,10 +4,24 @@
 use std::process::Command;
 
 use sanserve_conformance::sim::{Seed, Sim, replay, standard_handler};
+use sanserve_core::{AsyncExchange, from_async_fn};
 
 #[test]
 fn all_checks_hold_in_all_worlds() {
     Sim::standard().run();
+}
+
+#[test]
+fn all_checks_hold_with_asynchronous_handlers() {
+    let handler = |number| {
+        from_async_fn(move |ex: AsyncExchange| async move {
+            ex.delegate(standard_handler(number)).await;
+            Ok(())
+        })
+    };
+    // Some of them make mistakes on purpose.
+    let sim = Sim::new(handler).allow_handler_errors(|_, _| true);
+    sim.run();
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The checks of the services find broken ones: handlers and file systems with a fault are found within a bounded number of
-//! seeds, and the services without a fault pass on the same seeds.
+//! The checks of the services find broken ones: handlers and file systems with a fault are found within a bounded
+//! number of seeds, and the services without a fault pass on the same seeds.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use sanserve_conformance::sim::services::{ModelFile, ModelTree, service_handler}
 use sanserve_conformance::sim::{Failure, Sim};
 use sanserve_core::archive::Archive;
 use sanserve_core::{
-    ArchiveRequest, CgiScript, Create, Credentials, Entries, Entry, Event, Exchange, FileSystem,
-    FileVersion, Files, FsError, Got, Handler, Next, Opened, Path,
+    ArchiveRequest, CgiScript, Change, Create, Credentials, Entries, Entry, Event, Exchange,
+    FileSystem, FileVersion, Files, FsError, Got, Handler, Next, Opened, Path, Upload,
+    UploadRequest, UploadState,
 };
 
 /// A simulation with a fault.
@@ -19,8 +20,8 @@ struct Case {
     failure: Box<dyn Fn(u64) -> Option<Failure>>,
 }
 
-/// A service with a fault between it and the engine: `fault` gets each event, and may alter it, pass it on to the service,
-/// and alter what that returns.
+/// A service with a fault between it and the engine: `fault` gets each event, and may alter it, pass it on to the
+/// service, and alter what that returns.
 fn handler(name: &'static str, checks: &'static [&'static str], fault: Fault) -> Case {
     let sim = Sim::services_over(ModelTree::grow, move |number| BrokenHandler {
         service: service_handler(number),
@@ -65,8 +66,9 @@ struct State {
     flag: bool,
     /// A listing.
     entries: Option<Arc<Entries>>,
-    /// Another handler.
+    /// Other handlers.
     files: Files,
+    upload: Upload,
 }
 
 type Fault = fn(&mut dyn Handler, &mut State, &mut Exchange<'_>, Option<Event<'_>>) -> Next;
@@ -148,6 +150,29 @@ fn broken_uploads() -> Vec<Case> {
             },
         ),
         handler(
+            "replies that it has changed the tree, and has not",
+            &["changes"],
+            |service, _, ex, event| match pass(service, ex, event) {
+                Next::Change(_) => service.resume(ex, Event::End),
+                next => next,
+            },
+        ),
+        handler(
+            "replies that it has deleted nothing, and has",
+            &["changes"],
+            |service, state, ex, event| {
+                let is_changed = std::mem::take(&mut state.number) == 1;
+                let next = match event {
+                    Some(Event::End) if is_changed => {
+                        return service.resume(ex, Event::Failed(Path::default(), FsError::Io));
+                    }
+                    event => pass(service, ex, event),
+                };
+                state.number = u64::from(matches!(next, Next::Change(_)));
+                next
+            },
+        ),
+        handler(
             "replaces files that it must not replace",
             &["uploads"],
             |service, _, ex, event| match event {
@@ -183,6 +208,120 @@ fn broken_uploads() -> Vec<Case> {
             "leaves a temporary name behind",
             &["temporary"],
             TreeFault::LeavesTemporary,
+        ),
+    ]
+}
+
+fn broken_parts() -> Vec<Case> {
+    vec![
+        handler(
+            "appends at a wrong offset",
+            &["parts", "uploads"],
+            |service, _, ex, event| {
+                let sent = ex
+                    .header("Upload-Offset")
+                    .and_then(|sent| sent.parse().ok());
+                match (event, sent) {
+                    (Some(Event::Upload(path, state)), Some(offset)) if ex.command() == "PATCH" => {
+                        let state = UploadState { offset, ..state };
+                        service.resume(ex, Event::Upload(path, state))
+                    }
+                    (event, _) => pass(service, ex, event),
+                }
+            },
+        ),
+        handler(
+            "refuses the right offset",
+            &["parts"],
+            |service, _, ex, event| match event {
+                Some(Event::Upload(path, state)) if ex.command() == "PATCH" => {
+                    let offset = state.offset + 1;
+                    let state = UploadState { offset, ..state };
+                    service.resume(ex, Event::Upload(path, state))
+                }
+                event => pass(service, ex, event),
+            },
+        ),
+        handler(
+            "says that more has arrived than is stored",
+            &["parts", "uploads"],
+            |service, _, ex, event| match pass(service, ex, event) {
+                Next::WriteFile(_) if ex.header("Upload-Complete") == Some("?0") => {
+                    service.resume(ex, Event::End)
+                }
+                next => next,
+            },
+        ),
+        handler(
+            "stores a file before its last part",
+            &["parts", "uploads"],
+            |service, state, ex, event| {
+                let is_part = ex.header("Upload-Complete") == Some("?0");
+                match state.number {
+                    1 => return service.resume(ex, Event::End),
+                    _ if !is_part => return pass(service, ex, event),
+                    _ => {}
+                }
+                match event {
+                    // The content has ended: commits it, and replies as if nothing had happened.
+                    Some(Event::End) if state.entries.is_some() => {
+                        (state.number, state.entries) = (1, None);
+                        Next::Commit
+                    }
+                    event => {
+                        let next = pass(service, ex, event);
+                        state.entries = (next == Next::Body).then(Arc::default);
+                        next
+                    }
+                }
+            },
+        ),
+        handler(
+            "does not cancel an upload",
+            &["parts"],
+            |service, _, ex, event| match pass(service, ex, event) {
+                Next::Upload(request) => match *request {
+                    UploadRequest::Cancel { path, token } if ex.command() == "DELETE" => {
+                        let (offset, len) = (None, None);
+                        Next::Upload(Box::new(UploadRequest::Resume {
+                            path,
+                            token,
+                            offset,
+                            len,
+                        }))
+                    }
+                    request => Next::Upload(Box::new(request)),
+                },
+                next => next,
+            },
+        ),
+        handler(
+            "says that an upload is complete, and does not store it",
+            &["parts", "uploads"],
+            |service, _, ex, event| match pass(service, ex, event) {
+                Next::Commit if ex.command() == "PATCH" => service.resume(ex, Event::End),
+                next => next,
+            },
+        ),
+        tree(
+            "loses what arrived before a connection ended",
+            &["parts", "uploads"],
+            TreeFault::LosesParts,
+        ),
+        tree(
+            "shows a file that is not complete",
+            &["uploads"],
+            TreeFault::ShowsParts,
+        ),
+        tree(
+            "finds uploads after their end",
+            &["parts", "uploads"],
+            TreeFault::KeepsTokens,
+        ),
+        tree(
+            "deletes directories with what is in them",
+            &["changes"],
+            TreeFault::RemovesFull,
         ),
     ]
 }
@@ -223,6 +362,40 @@ fn broken_downloads() -> Vec<Case> {
             |service, _, ex, event| match pass(service, ex, event) {
                 Next::Send(range) if range.start > 0 => Next::Send(range.start - 1..range.end - 1),
                 next => next,
+            },
+        ),
+        handler(
+            "compresses a file with a wrong checksum",
+            &["replies"],
+            |service, state, ex, event| match pass(service, ex, event) {
+                Next::Write(bytes) if bytes.starts_with(b"\x1f\x8b") => {
+                    state.number = 1;
+                    Next::Write(bytes)
+                }
+                Next::Write(bytes) if state.number == 1 => {
+                    let mut bytes = bytes.to_vec();
+                    if let Some(last) = bytes.last_mut() {
+                        *last ^= 1;
+                    }
+                    Next::Write(bytes.into())
+                }
+                next => next,
+            },
+        ),
+        handler(
+            "compresses a file with another first byte",
+            &["downloads"],
+            |service, state, ex, event| {
+                if let Some(Event::Data(bytes)) = &event
+                    && ex.header("Accept-Encoding") == Some("gzip")
+                    && state.number == 0
+                {
+                    state.number = 1;
+                    let mut other = bytes.to_vec();
+                    other[0] ^= 1;
+                    return service.resume(ex, Event::Data(&other));
+                }
+                pass(service, ex, event)
             },
         ),
         tree(
@@ -284,6 +457,9 @@ fn broken_listings() -> Vec<Case> {
     ]
 }
 
+/// The right credentials of the model tree.
+const PASSWORD: &str = "Basic bWFyeTphOnNlY3JldA==";
+
 fn broken_guards() -> Vec<Case> {
     vec![
         handler(
@@ -315,7 +491,89 @@ fn broken_guards() -> Vec<Case> {
                 event => pass(service, ex, event),
             },
         ),
+        handler(
+            "checks the password and not the right to read",
+            &["guard"],
+            |service, state, ex, event| {
+                let has_password = ex.header("Authorization") == Some(PASSWORD);
+                match has_password && ex.command() == "HEAD" {
+                    true => pass(&mut state.files, ex, event),
+                    false => pass(service, ex, event),
+                }
+            },
+        ),
+        handler(
+            "checks the right of methods that have no content only",
+            // What it passes the requests to does not check hosts either.
+            &["guard", "hosts"],
+            |service, state, ex, event| {
+                let has_password = ex.header("Authorization") == Some(PASSWORD);
+                match has_password && ex.command() == "PUT" {
+                    true => pass(&mut state.upload, ex, event),
+                    false => pass(service, ex, event),
+                }
+            },
+        ),
+        handler(
+            "asks for a password where none would help",
+            &["guard"],
+            |service, _, ex, event| {
+                let may_not = event.is_none() && ex.command() == "DELETE";
+                match may_not && ex.header("Authorization").is_none() {
+                    true => {
+                        ex.send_response(401);
+                        ex.send_header("WWW-Authenticate", "Basic");
+                        ex.send_header("Content-Length", 0);
+                        ex.end_headers();
+                        Next::Done
+                    }
+                    false => pass(service, ex, event),
+                }
+            },
+        ),
         tree("accepts the user alone", &["guard"], TreeFault::AcceptsUser),
+    ]
+}
+
+fn broken_hosts() -> Vec<Case> {
+    vec![
+        handler(
+            "compares only the end of a host",
+            &["hosts", "guard"],
+            |service, state, ex, event| {
+                let host = ex.header("Host").unwrap_or_default();
+                match host.ends_with("files.example") {
+                    true => pass(&mut state.files, ex, event),
+                    false => pass(service, ex, event),
+                }
+            },
+        ),
+        handler(
+            "checks only the first host on a connection",
+            &["hosts", "guard"],
+            |service, state, ex, event| {
+                if event.is_none() {
+                    state.number = u64::from(state.flag);
+                    state.flag = true;
+                }
+                // All servers that do not check hosts are called `h`.
+                match state.number == 1 && ex.header("Host") != Some("h") {
+                    true => pass(&mut state.files, ex, event),
+                    false => pass(service, ex, event),
+                }
+            },
+        ),
+        handler(
+            "refuses a host with a port",
+            &["hosts"],
+            |service, _, ex, event| {
+                let host = ex.header("Host").unwrap_or_default();
+                match event {
+                    None if host.ends_with(":8000") => ex.send_error(421, "Misdirected Request"),
+                    event => pass(service, ex, event),
+                }
+            },
+        ),
     ]
 }
 
@@ -374,6 +632,10 @@ enum TreeFault {
     ListsLess,
     AcceptsUser,
     LosesInput,
+    LosesParts,
+    ShowsParts,
+    KeepsTokens,
+    RemovesFull,
 }
 
 /// A tree with a fault.
@@ -504,9 +766,59 @@ impl FileSystem for BrokenTree {
         }))
     }
 
+    fn upload(&self, request: &UploadRequest) -> Result<Opened<BrokenFile>, FsError> {
+        let path = request.path();
+        let opened = match (self.fault, request) {
+            (TreeFault::LosesParts, UploadRequest::Resume { token, .. }) => {
+                // An empty upload takes its place.
+                let token = *token;
+                let path = path.clone();
+                self.tree.upload(&UploadRequest::Cancel { path, token })?;
+                self.tree
+                    .upload(&UploadRequest::Begin(Create::new(request.path().clone())))
+            }
+            (TreeFault::KeepsTokens, UploadRequest::Resume { .. }) => {
+                let opened = self.tree.upload(request);
+                opened.or_else(|_| {
+                    self.tree
+                        .upload(&UploadRequest::Begin(Create::new(path.clone())))
+                })
+            }
+            _ => self.tree.upload(request),
+        };
+        let path = match self.fault {
+            TreeFault::ShowsParts => self.tree.resolve(path.as_bytes()),
+            _ => Vec::new(),
+        };
+        Ok(opened?.map(|file| BrokenFile {
+            path,
+            ..unnamed(file)
+        }))
+    }
+
+    fn change(&self, change: &Change) -> Result<(), FsError> {
+        let path = self.tree.resolve(change.path().as_bytes());
+        match (self.fault, change) {
+            (TreeFault::RemovesFull, Change::RemoveDirectory { .. }) => {
+                self.tree.change(change).or_else(|error| match error {
+                    FsError::Exists => {
+                        self.tree.remove(&path);
+                        Ok(())
+                    }
+                    error => Err(error),
+                })
+            }
+            _ => self.tree.change(change),
+        }
+    }
+
     fn write(&self, file: &mut BrokenFile, bytes: &[u8]) -> Result<usize, FsError> {
         file.content.extend_from_slice(bytes);
         match self.fault {
+            TreeFault::ShowsParts if !file.path.is_empty() => {
+                self.tree.store(&file.path, file.content.clone());
+                self.tree.write(&mut file.file, bytes)
+            }
             TreeFault::LosesInput if let ModelFile::Process(_) = file.file => {
                 self.tree.write(&mut file.file, &bytes[1..])?;
                 Ok(bytes.len())
@@ -610,6 +922,11 @@ fn broken_uploads_are_found() {
 }
 
 #[test]
+fn broken_uploads_in_parts_and_deletions_are_found() {
+    find_all(broken_parts());
+}
+
+#[test]
 fn broken_downloads_and_archives_are_found() {
     find_all(broken_downloads());
 }
@@ -622,6 +939,11 @@ fn broken_listings_are_found() {
 #[test]
 fn broken_guards_are_found() {
     find_all(broken_guards());
+}
+
+#[test]
+fn broken_hosts_are_found() {
+    find_all(broken_hosts());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Runs the suite on the stdio adapter, over pipes and over a socket.
+//! Runs the suite on the stdio adapter, over pipes and over a socket. Every second connection has an asynchronous
+//! handler.
 
 #![cfg(unix)]
 
@@ -17,15 +18,19 @@ fn conform(
     open: impl Fn() -> io::Result<(Client, OwnedFd, OwnedFd)>,
 ) {
     let site = Site::standard().in_temp_dir().expect("a site");
+    let mut connections = 0;
     let connect = clients(|case| {
         let (peer, input, output) = open()?;
         let disk = Disk::open(site.root_for(case)?)?
             .with_portable_names(case.portable_names())
-            .with_portable_tags(true);
+            .with_portable_tags(true)
+            .with_upload_tokens(sanserve_conformance::upload_token);
         let (case, log) = (case.clone(), Log::default());
+        let connection = connections;
+        connections += 1;
         let lines = log.clone();
         let serve = move || {
-            let (config, handler) = (case.config(), case.handler());
+            let (config, handler) = (case.config(), case.alternating_handler(connection));
             stdio::serve(input, output, &disk, config, handler, &|lines| {
                 log.push(lines);
             })
@@ -44,7 +49,10 @@ fn conform(
 
 /// Only a process as a whole is stopped.
 fn excludes(case: &Case) -> Option<&'static str> {
-    case.stops().then_some("stopping")
+    match case {
+        _ if case.upgrades => Some("upgrades"),
+        _ => case.stops().then_some("stopping"),
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! Runs the cases that apply to the tower adapter, with a disk.
+//! Runs the cases that apply to the tower adapter, with a disk. Every second request is answered by an asynchronous
+//! handler.
 
 #![cfg(unix)]
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use http_body::Frame;
@@ -79,14 +81,15 @@ fn conforms() {
                     Disk::open(site.root_for(case).expect("a site"))
                         .expect("a site")
                         .with_portable_names(case.portable_names())
-                        .with_portable_tags(true),
+                        .with_portable_tags(true)
+                        .with_upload_tokens(sanserve_conformance::upload_token),
                     Log::default(),
                     case.clone(),
                 );
                 let lines = log.clone();
                 let make = {
-                    let case = case.clone();
-                    move || case.handler()
+                    let (case, requests) = (case.clone(), AtomicUsize::new(0));
+                    move || case.alternating_handler(requests.fetch_add(1, Ordering::Relaxed))
                 };
                 (
                     Service::new(disk, case.config(), make).with_log(move |text| lines.push(text)),

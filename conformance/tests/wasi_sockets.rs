@@ -1,5 +1,5 @@
-//! Runs the suite on the adapter for WASI sockets, in components that wasmtime runs. Also tests that names and times that
-//! WASI cannot express are left out, that no client delays another, and the limit of connections.
+//! Runs the suite on the adapter for WASI sockets, in components that wasmtime runs. Also tests that names and times
+//! that WASI cannot express are left out, that no client delays another, and the limit of connections.
 
 #![cfg(unix)]
 
@@ -75,6 +75,7 @@ fn conforms() {
     // Both the WASI directory and the site in memory are read-only.
     let excludes = |case: &Case| match case {
         _ if case.stores => Some("files that are stored"),
+        _ if case.upgrades => Some("upgrades"),
         _ if case.is_timed() => Some("when the client sends and reads"),
         _ => None,
     };

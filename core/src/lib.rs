@@ -24,20 +24,26 @@
 //!
 //! # A handler
 //!
-//! [`from_fn`] turns a function into a handler. Implement the trait [`Handler`] to read content, open files or wait.
+//! [`from_async_fn`] turns an asynchronous function into a handler, which reads content, opens files and waits, without
+//! a runtime. For a reply that needs no wait, [`from_fn`] is enough. Both build on the trait [`Handler`], which you can
+//! implement as well.
 //!
 //! ```
-//! let hello = sanserve_core::from_fn(|ex| match ex.path() {
-//!     "/hello" => {
-//!         ex.send_response(200);
-//!         ex.send_header("Content-Length", 6);
-//!         ex.end_headers();
-//!         ex.write(b"hello\n");
-//!         sanserve_core::Next::Done
+//! use sanserve_core::{AsyncExchange, HttpError, from_async_fn};
+//!
+//! async fn echo(ex: AsyncExchange) -> Result<(), HttpError> {
+//!     match ex.path() {
+//!         "/echo" => {
+//!             let content = ex.read_all(65_536).await?;
+//!             ex.reply(200, "text/plain", content).await;
+//!             Ok(())
+//!         }
+//!         _ => Err(HttpError::new(404, "There is only /echo")),
 //!     }
-//!     _ => ex.send_error(404, "There is only /hello"),
-//! });
-//! # _ = hello;
+//! }
+//!
+//! let handler = from_async_fn(echo);
+//! # _ = handler;
 //! ```
 //!
 //! To run it, pass a function that returns it to a server of `sanserve-server`, or pass it to the [loop](#the-loop)
@@ -128,7 +134,7 @@
 //!
 //! # Where next
 //!
-//! - To write a handler: [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
+//! - To write a handler: [`from_async_fn`] and [`AsyncExchange`], or [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
 //! - To serve files with other settings: [`Files`]. To serve files from elsewhere: [`FileSystem`], and [`archive`] for
 //!   directories as zip and tar.
 //! - To write an adapter: [`Want`], [`Got`] and [`Step`]. The guide `docs/porting.md` in the repository covers
@@ -158,27 +164,35 @@ extern crate alloc;
 mod engine;
 mod fs;
 mod service;
+mod sync;
 mod text;
 
 #[doc(no_inline)]
+pub use form_urlencoded;
+#[doc(no_inline)]
 pub use sanserve_wire as wire;
 
+pub use engine::{AsyncExchange, AsyncHandler, HttpError, from_async_fn};
 pub use engine::{
-    Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, LocalOffset,
-    Next, Now, Timeouts,
+    Buffer, Client, Config, Connection, Delivery, ErrorPage, Event, Exchange, FindClient, Handler,
+    Limits, LocalOffset, Next, Now, Timeouts,
 };
 pub use engine::{
     Parked, Phase, Protocol, Step, Upgraded, Want, WriteErrorPage, error_page, from_fn, log,
 };
 pub use fs::{ArchiveFormat, CgiScript, Waiter, percent_decode};
 pub use fs::{
-    ArchiveRequest, Ask, Create, Credentials, Entries, Entry, FileSystem, FileVersion, FsError,
-    Got, Meta, Opened, Path,
+    ArchiveRequest, Ask, Change, Create, Credentials, Entries, Entry, FileSystem, FileVersion,
+    FsError, Got, Meta, Opened, Path, Right, Rights, Who,
 };
+pub use fs::{UnfinishedUpload, UploadOwner, UploadRequest, UploadState, UploadToken};
 pub use service::listing::{Directory, ListDirectory};
 pub use service::{
-    Cgi, CgiSettings, FileSettings, Files, Guard, HostNames, Hosts, Upload, archive, listing,
+    Cgi, CgiSettings, FileSettings, Files, Guard, HostNames, Hosts, ResumableUploads, RightsOf,
+    ShowReadme, Upload, archive, disposition, listing,
 };
-pub use service::{ChooseArchive, GuessType, TranslatePath};
+pub use service::{ChooseArchive, GuessType, SendDisposition, TranslatePath};
+pub use service::{ProxyError, TrustedProxies};
+pub use sync::Arc;
 pub use text::escape::Html;
 pub use text::{date, mime, range, status};

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Cgi, Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Upload, Want,
+    AsyncExchange, Cgi, Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol,
+    Upload, Want, from_async_fn,
 };
 use world::{File, Tree};
 
@@ -100,6 +101,27 @@ fn the_engine_allocates_nothing_for_a_further_request() {
 }
 
 #[test]
+fn an_asynchronous_handler_allocates_only_what_it_reads() {
+    let hello = from_async_fn(async |ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 6);
+        ex.end_headers();
+        ex.write(b"hello\n").await;
+        Ok(())
+    });
+    let counts = count(hello, REQUEST);
+    assert!(counts.iter().all(|&count| count == 0), "{counts:?}");
+    let echo = from_async_fn(async |ex| {
+        let content = ex.read_all(100).await?;
+        ex.reply(200, "text/plain", content).await;
+        Ok(())
+    });
+    let post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nhello\n";
+    let counts = count(echo, post);
+    assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
+}
+
+#[test]
 fn the_file_service_allocates_only_the_path() {
     let counts = count(Files::new(), REQUEST);
     assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
@@ -157,19 +179,16 @@ fn path_segments_allocate_nothing_with_cgi() {
 }
 
 /// Returns the number of bytes that a connection holds while it waits for another request, without those that it frees
-/// when idle.
-fn held_bytes(content: &str) -> isize {
-    let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
-    let len = content.len();
-    let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{content}");
+/// when idle. `make_handler` is called once, and what it then allocates counts.
+fn held_bytes<H: Handler>(make_handler: impl Fn() -> H, request: &str) -> isize {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
         .with_keep_alive(true);
     // Shared by all connections, as in a server.
-    let (config, upload) = (Arc::new(config), Upload::new());
+    let config = Arc::new(config);
     let before = HELD.get();
-    let (config, upload) = (Arc::clone(&config), upload.clone());
-    let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", upload);
+    let mut conn: Connection<File, _> =
+        Connection::new(Arc::clone(&config), "192.0.2.1", make_handler());
     let (mut rest, mut got, mut replied) = (request.as_bytes(), Got::Nothing, false);
     let mut now = Now::default();
     loop {
@@ -209,5 +228,19 @@ fn held_bytes(content: &str) -> isize {
 fn a_refused_form_holds_no_memory() {
     let named = "--b\r\nContent-Disposition: form-data; filename=-x\r\n\r\n";
     let form = [named, &"x".repeat(10_000), "\r\n--b--"].concat();
-    assert_eq!(held_bytes(&form), 0);
+    let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
+    let len = form.len();
+    let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{form}");
+    let upload = Upload::new(); // its settings are shared
+    assert_eq!(held_bytes(|| upload.clone(), &request), 0);
+}
+
+#[test]
+fn an_idle_asynchronous_handler_holds_no_memory() {
+    let hello = async |ex: AsyncExchange| {
+        ex.reply(200, "text/plain", "hello\n").await;
+        Ok(())
+    };
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(held_bytes(|| from_async_fn(hello), request), 0);
 }

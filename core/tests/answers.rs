@@ -1,5 +1,5 @@
-//! Tests the adapter's answers to wants: a wrong kind of answer panics, a broken transport closes the connection, a file
-//! that is too short breaks the reply off, and files are closed before the next request.
+//! Tests the adapter's answers to wants: a wrong kind of answer panics, a broken transport closes the connection, a
+//! file that is too short breaks the reply off, and files are closed before the next request.
 
 mod drive;
 mod world;
@@ -63,6 +63,49 @@ fn a_connection_with_a_broken_transport_closes_and_stays_closed() {
     for got in [Got::Failed, Got::Nothing, Got::Nothing] {
         assert!(matches!(conn.step(Now::default(), got).want, Want::Close));
     }
+}
+
+#[test]
+fn the_pending_want_shows_what_was_read_and_what_will_be_written() {
+    let mut conn = Connection::<(), _>::new(Config::default(), "192.0.2.1", Files::new());
+    assert!(matches!(conn.pending_want(), Want::Close));
+    let request = b"GET /a HTTP/1.0\r\n\r\n";
+    let Want::Read(into) = conn.step(Now::default(), Got::Nothing).want else {
+        panic!("the request is read first");
+    };
+    into[..request.len()].copy_from_slice(request);
+    let Want::Read(into) = conn.pending_want() else {
+        panic!("the read is pending until the next step");
+    };
+    assert!(into.starts_with(request));
+    let got = Got::Bytes(request.len());
+    assert!(matches!(
+        conn.step(Now::default(), got).want,
+        Want::Ask(Ask::Open(_))
+    ));
+    assert!(matches!(conn.pending_want(), Want::Ask(Ask::Open(path)) if path.as_bytes() == b"a"));
+    let mut want = conn.step(Now::default(), nothing()).want;
+    if let Want::Log(_) = want {
+        want = conn.step(Now::default(), Got::Nothing).want;
+    }
+    let Want::Write(from) = want else {
+        panic!("a reply is written");
+    };
+    let reply = from.to_vec();
+    assert!(matches!(conn.pending_want(), Want::Write(from) if from == reply));
+}
+
+#[test]
+fn the_pending_want_of_a_connection_that_was_reset_is_close() {
+    let mut conn = Connection::<(), _>::new(Config::default(), "192.0.2.1", Files::new());
+    let request = b"GET /a HTTP/1.0\r\n\r\n";
+    if let Want::Read(into) = conn.step(Now::default(), Got::Nothing).want {
+        into[..request.len()].copy_from_slice(request);
+    }
+    let got = Got::Bytes(request.len());
+    assert!(matches!(conn.step(Now::default(), got).want, Want::Ask(_)));
+    conn.peer_reset();
+    assert!(matches!(conn.pending_want(), Want::Close));
 }
 
 /// Announces that a file is twice as long as it is, and sends it by reference.

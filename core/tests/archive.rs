@@ -69,8 +69,8 @@ fn clock(fs: &One) -> (u16, u16) {
     (number(10), number(12))
 }
 
-/// APPNOTE.TXT §4.4.6: hours from bit 11, minutes from bit 5, then seconds in units of two; years since 1980 from bit 9,
-/// months from bit 5, then days.
+/// APPNOTE.TXT §4.4.6: hours from bit 11, minutes from bit 5, then seconds in units of two; years since 1980 from bit
+/// 9, months from bit 5, then days.
 #[test]
 fn dos_times_in_a_zip_have_two_second_steps_from_1980_to_2107() {
     let time = |hour: u16, minute: u16, second: u16| hour << 11 | minute << 5 | (second / 2);

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use drive::{drive, holds, http11, no_files};
 use sanserve_core::{
-    Config, Connection, Directory, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta,
-    Next, Now, Opened, Want, from_fn, listing,
+    ArchiveFormat, ArchiveRequest, CgiScript, Config, Connection, Create, Directory, Event,
+    Exchange, Files, FsError, Got, Handler, Limits, Meta, Next, Now, Opened, Path, Want, from_fn,
+    listing,
 };
 use world::{BIG, Counter, World};
 
@@ -68,6 +69,70 @@ fn a_file_that_cannot_be_read_is_dropped_immediately() {
             }
             _ => Got::Nothing,
         };
+    }
+}
+
+/// Opens a file, and then wants something else.
+struct OpensBefore(Option<Next>);
+
+impl Handler for OpensBefore {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        Next::Open(Path::default())
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        assert!(matches!(event, Event::Opened(..)));
+        self.0.take().expect("it is resumed once")
+    }
+}
+
+/// Returns how often an open file is held when `next` is asked of the file system.
+fn holders_during(next: Next) -> usize {
+    let mut file = Some(Rc::new(()));
+    let held = Rc::downgrade(file.as_ref().expect("a file"));
+    let mut conn = Connection::new(http11(), "192.0.2.1", OpensBefore(Some(next)));
+    let (mut rest, mut got) = (HELLO, Got::Nothing);
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                into[..rest.len()].copy_from_slice(rest);
+                Got::Bytes(std::mem::take(&mut rest).len())
+            }
+            Want::Ask(_) => match file.take() {
+                Some(file) => Got::Opened(Ok(Opened::File {
+                    file,
+                    meta: Meta::new(6),
+                    sendable: false,
+                })),
+                None => return held.strong_count(),
+            },
+            _ => Got::Nothing,
+        };
+    }
+}
+
+#[test]
+fn a_file_is_closed_before_the_handler_gets_another_one() {
+    let path = Path::default;
+    let archive = ArchiveRequest {
+        path: path(),
+        format: ArchiveFormat::Zip,
+        hidden: false,
+    };
+    let script = CgiScript {
+        path: path(),
+        args: Vec::new(),
+        env: Vec::new(),
+        path_translated: path(),
+    };
+    for next in [
+        Next::Open(path()),
+        Next::List(path()),
+        Next::Run(Box::new(script)),
+        Next::Archive(Box::new(archive)),
+        Next::Create(Box::new(Create::new(path()))),
+    ] {
+        assert_eq!(holders_during(next.clone()), 0, "{next:?}");
     }
 }
 

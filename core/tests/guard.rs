@@ -5,7 +5,8 @@ mod drive;
 
 use drive::{Outcome, drive, http11};
 use sanserve_core::{
-    Ask, Cgi, Credentials, FileSystem, Files, FsError, Got, Guard, Meta, Opened, Path,
+    Ask, Cgi, Credentials, FileSystem, Files, FsError, Got, Guard, Handler, Hosts, Meta, Opened,
+    Path, Right, Rights, Upload, Who,
 };
 
 /// `mary:secret`.
@@ -107,4 +108,95 @@ fn credentials_that_cannot_be_sent_are_rejected() {
 fn a_verdict_answers_no_other_question() {
     let request = get("/", b"");
     drive(http11(), Files::new(), &request, |_| Got::Verified(Ok(())));
+}
+
+/// Runs a guard that gives everybody these rights and users all, on a tree without files. Returns the status.
+fn status_for_everybody(
+    handler: impl Handler,
+    rights: Rights,
+    request: &[u8],
+    asked: &std::cell::Cell<bool>,
+) -> String {
+    let mut guard = Guard::new(handler, |_| Some(true));
+    guard.rights = Some(std::sync::Arc::new(move |who| match who {
+        Who::Everybody => rights,
+        _ => Rights::ALL,
+    }));
+    let said = drive(http11(), guard, request, |ask| {
+        asked.set(true);
+        match ask {
+            Ask::List(_) => Got::Listed(Err(FsError::NotFound)),
+            Ask::Change(_) => Got::Committed(Err(FsError::NotFound)),
+            _ => Got::Opened(Err(FsError::NotFound)),
+        }
+    });
+    said.text["HTTP/1.1 ".len()..][..3].to_owned()
+}
+
+/// RFC 9110 §9.2.1: the safe methods. Any other method may change something.
+#[test]
+fn each_method_needs_its_right() {
+    let rights = [Right::Read, Right::Write, Right::Delete];
+    for (method, needed) in [
+        ("GET", Right::Read),
+        ("HEAD", Right::Read),
+        ("OPTIONS", Right::Read),
+        ("TRACE", Right::Read),
+        ("PUT", Right::Write),
+        ("POST", Right::Write),
+        ("PATCH", Right::Write),
+        ("MOVE", Right::Write),
+        ("get", Right::Write),
+        ("DELETE", Right::Delete),
+    ] {
+        let request = format!("{method} /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+        for right in rights {
+            let asked = std::cell::Cell::new(false);
+            let mut upload = Upload::new();
+            upload.delete = true;
+            let hosts = Hosts::new(Box::new(upload) as Box<dyn Handler>, ["h"]);
+            let all_but = Rights::ALL.without(Rights::NONE.with(right));
+            let status = status_for_everybody(hosts, all_but, request.as_bytes(), &asked);
+            let is_needed = right == needed;
+            assert_eq!(
+                status == "401",
+                is_needed,
+                "{method} without {right:?}: {status}"
+            );
+            assert!(!is_needed || !asked.get(), "{method} without {right:?}");
+        }
+    }
+}
+
+#[test]
+fn a_script_needs_the_right_to_read_only() {
+    let post = b"POST /cgi-bin/a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    for (rights, wanted) in [("read", "404"), ("write,delete", "401")] {
+        let handler = Hosts::new(Box::new(Cgi::new("h", 80)) as Box<dyn Handler>, ["h"]);
+        let rights = Rights::parse(rights).unwrap();
+        let asked = std::cell::Cell::new(false);
+        assert_eq!(status_for_everybody(handler, rights, post, &asked), wanted);
+    }
+}
+
+#[test]
+fn rights_are_parsed_and_written() {
+    for names in [
+        "",
+        "read",
+        "write",
+        "delete",
+        "read,write",
+        "read,write,delete",
+    ] {
+        assert_eq!(Rights::parse(names).unwrap().to_string(), names);
+    }
+    assert_eq!(
+        Rights::parse("delete, read ,read"),
+        Rights::parse("read,delete")
+    );
+    assert_eq!(Rights::parse("read,write,delete"), Some(Rights::ALL));
+    for wrong in ["Read", "raed", "read,", ",", "read;write", "all"] {
+        assert_eq!(Rights::parse(wrong), None, "{wrong}");
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 use world::World;
 
-use sanserve_core::{ErrorPage, Exchange, Files, Html, Next, from_fn};
+use sanserve_core::{Ask, ErrorPage, Exchange, Files, Got, Html, Next, Opened, from_fn};
 
 #[test]
 fn extra_fields_are_sent_unless_the_reply_has_them() {
@@ -29,6 +29,24 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
     );
     assert!(said.text.contains("X-A: 1\r\nx-a: 2\r\n"), "{}", said.text);
     assert!(!said.text.contains("text/x") && !said.text.contains("now"));
+}
+
+#[test]
+fn redirects_name_the_whole_path_if_that_is_set() {
+    let mut files = Files::default();
+    let request = b"GET /dir?a=/b HTTP/1.1\r\nHost: h\r\n\r\n";
+    let directory = |_: &Ask| Got::Opened(Ok(Opened::Directory));
+    let relative = drive(http11(), files.clone(), request, directory).text;
+    assert!(
+        relative.contains("\r\nLocation: ./dir/?a=/b\r\n"),
+        "{relative}"
+    );
+    files.settings_mut().absolute_redirects = true;
+    let absolute = drive(http11(), files, request, directory).text;
+    assert!(
+        absolute.contains("\r\nLocation: /dir/?a=/b\r\n"),
+        "{absolute}"
+    );
 }
 
 #[test]
@@ -186,6 +204,7 @@ fn pages_return_the_errors_of_their_writer() {
         status: 404,
         message: &"a<b",
         explanation: "c",
+        target: "/d",
     };
     let pieces = (0..100).take_while(|&n| write!(Takes(n), "{page}").is_err());
     assert!((5..100).contains(&pieces.count()));

@@ -469,6 +469,29 @@ fn the_reason_for_a_refused_upload_is_logged() {
 }
 
 #[test]
+fn the_reason_for_a_refused_directory_of_a_form_is_logged_and_not_disclosed() {
+    for (name, line) in [
+        (
+            "out",
+            "OutsideRoot: a symbolic link leads out of the directory\n",
+        ),
+        ("aux", "Name: no file here can have that name\n"),
+        (".git", "Hidden: a name in the path begins with a dot\n"),
+        ("nope", ""),
+    ] {
+        let request = format!(
+            "POST /{name}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\n\r\n--b--\r\n"
+        );
+        let mut world = World::new(logging(REFUSALS), Upload::new(), request.as_bytes());
+        world.run();
+        assert_eq!(world.log, line, "{name}");
+        let status = "HTTP/1.1 404 File not found\r\n";
+        assert!(world.text().starts_with(status), "{name}: {}", world.text());
+    }
+}
+
+#[test]
 fn a_refusal_is_logged_once_whatever_page_is_sent() {
     for (spa, page) in [
         (None, None),

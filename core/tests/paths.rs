@@ -57,8 +57,8 @@ fn paths_collapse_as_in_cpython_and_stop_at_the_root() {
             );
             continue;
         };
-        // In CPython's CGI a dot at the end makes it a directory. Here, as for CPython's own files (`/file.txt/.` is the
-        // file), only a slash does.
+        // In CPython's CGI a dot at the end makes it a directory. Here, as for CPython's own files (`/file.txt/.` is
+        // the file), only a slash does.
         if target.ends_with('.') {
             assert_eq!(
                 theirs.trim_matches('/').as_bytes(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use drive::{drive, http11, no_files, reply};
 use sanserve_core::{
-    Ask, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path, from_fn,
+    Ask, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path, Upload, from_fn,
 };
 use world::{BIG, World};
 
@@ -228,6 +228,17 @@ fn a_lack_of_resources_is_a_503() {
             Got::Opened(Err(FsError::NoResources))
         });
         let status = "HTTP/1.1 503 Not enough resources to open the file\r\n";
+        assert!(said.text.starts_with(status), "{}", said.text);
+    }
+    for request in [
+        "PUT /a.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\n\r\n--b--\r\n",
+    ] {
+        let said = drive(http11(), Upload::new(), request.as_bytes(), |_| {
+            Got::Opened(Err(FsError::NoResources))
+        });
+        let status = "HTTP/1.1 503 Not enough resources to store the file\r\n";
         assert!(said.text.starts_with(status), "{}", said.text);
     }
 }

@@ -47,6 +47,8 @@ impl FileSystem for Scripts {
             b"broken" => return Err(FsError::Io),
             b"deaf" => b"\ndeaf".to_vec(),
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
+            b"signed" => b"Status: +404 Nope\n\nhi".to_vec(),
+            b"padded" => b"Status: 0404 Nope\n\nhi".to_vec(),
             b"interim" => b"Status: 103 Early Hints\n\nhi".to_vec(),
             b"long" => vec![b'x'; 70_000],
             b"where" => {
@@ -236,6 +238,13 @@ fn a_script_sends_no_interim_reply() {
         status("interim"),
         "HTTP/1.0 500 CGI script sent a bad status"
     );
+}
+
+#[test] // RFC 3875 §6.3.3: a status is three digits
+fn a_script_sends_no_status_with_a_sign_or_a_leading_zero() {
+    for name in ["signed", "padded"] {
+        assert_eq!(status(name), "HTTP/1.0 500 CGI script sent a bad status");
+    }
 }
 
 #[test]
@@ -457,6 +466,38 @@ fn small_chunks_are_collected_before_they_are_written() {
     let x = "x".repeat(chunks / 2);
     assert!(content == format!("{x}{large}{x}").into_bytes());
     assert!(given < 25, "it was passed on in {given} pieces");
+}
+
+#[test]
+fn content_that_a_script_no_longer_accepts_is_offered_once() {
+    let (len, mut offered) = (100_000, 0);
+    let mut request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
+    request += &"x".repeat(len);
+    // Pieces of a quarter of the outbox are written without being collected.
+    let mut config = Config::default();
+    config.limits.outbox = 1024;
+    let mut conn = Connection::new(config, "192.0.2.1", Cgi::new("site.example", 80));
+    let (mut rest, mut got) = (request.as_bytes(), Got::Nothing);
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::WriteFile { from, .. } => {
+                offered += from.len();
+                assert!(offered <= len, "bytes are offered again");
+                Got::Bytes(0)
+            }
+            Want::Ask(ask) => Scripts.answer(ask),
+            // Its output is the reply.
+            Want::ReadFile { .. } => break,
+            want => panic!("{want:?}"),
+        };
+    }
+    assert!(rest.is_empty() && offered > 0);
 }
 
 /// A file system with too many running scripts, which is noticed when one is prepared or when it is started.

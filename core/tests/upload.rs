@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sanserve_core::{
-    Config, Connection, Create, Entries, FileSystem, FileVersion, FsError, Got, Limits, Meta, Now,
-    Opened, Path, Protocol, Upload, Want,
+    Change, Config, Connection, Create, Entries, FileSystem, FileVersion, FsError, Got, Limits,
+    Meta, Now, Opened, Path, Protocol, Upload, Want,
 };
 
 /// A writable tree in memory: the root, `d/`, and the files stored in them.
@@ -16,6 +16,8 @@ struct WritableTree {
     room: usize,
     /// The number of directories that may be created for the file that was begun last.
     directories_max: Cell<usize>,
+    /// The result of every change.
+    changed: Result<(), FsError>,
 }
 
 enum File {
@@ -31,6 +33,7 @@ impl WritableTree {
             files,
             room,
             directories_max: Cell::new(0),
+            changed: Ok(()),
         }
     }
 
@@ -120,6 +123,10 @@ impl FileSystem for WritableTree {
         }
         self.files.borrow_mut().insert(path.to_vec(), bytes.clone());
         Ok(())
+    }
+
+    fn change(&self, _: &Change) -> Result<(), FsError> {
+        self.changed
     }
 }
 
@@ -320,6 +327,74 @@ fn new_directories_follow_the_rules_for_file_names() {
         &post("/d/", "", &(part("new", "x") + "--b d--")),
     );
     assert_eq!(tree.directories_max.get(), 0);
+}
+
+/// RFC 9110 §13.1: the preconditions are about the representation that a GET with the same fields selects.
+#[test]
+fn a_deletion_compares_the_tag_of_the_representation_that_get_sends() {
+    let tree = WritableTree::new(ROOM);
+    tree.files
+        .borrow_mut()
+        .insert(b"d/old.gz".to_vec(), b"compressed".to_vec());
+    let mut upload = Upload::new();
+    upload.delete = true;
+    upload.files.settings_mut().precompressed = true;
+    let reply = |method: &str, fields: &str| {
+        let input = format!("{method} /d/old HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        run(&tree, upload.clone(), 4096, input.as_bytes(), usize::MAX)
+    };
+    let tag = |fields: &str| {
+        let reply = reply("HEAD", fields);
+        let (_, tag) = reply.split_once("\r\nETag: ").unwrap();
+        tag.split_once('\r').unwrap().0.to_owned()
+    };
+    let gzip = "Accept-Encoding: gzip\r\n";
+    let [plain, compressed] = [tag(""), tag(gzip)];
+    assert_ne!(plain, compressed);
+    for (fields, name, tag, expected) in [
+        (gzip, "If-Match", &compressed, "204"),
+        (gzip, "If-Match", &plain, "412"),
+        (gzip, "If-None-Match", &compressed, "412"),
+        (gzip, "If-None-Match", &plain, "204"),
+        ("", "If-Match", &plain, "204"),
+        ("", "If-Match", &compressed, "412"),
+        ("", "If-None-Match", &plain, "412"),
+    ] {
+        let fields = format!("{fields}{name}: {tag}\r\n");
+        let reply = reply("DELETE", &fields);
+        assert_eq!(&status(&reply)[..3], expected, "{fields}");
+    }
+}
+
+/// The statuses of DELETE of a file, DELETE of a directory, and PUT of a directory. Other requests or programs may have
+/// changed what was found.
+#[test]
+fn each_result_of_a_change_has_a_status() {
+    let results = [
+        (Ok(()), ["204", "204", "201"]),
+        (Err(FsError::NotFound), ["404", "404", "409"]),
+        (Err(FsError::OutsideRoot), ["404", "404", "409"]),
+        (Err(FsError::TooLong), ["404", "404", "414"]),
+        (Err(FsError::Forbidden), ["403", "403", "403"]),
+        (Err(FsError::Exists), ["409", "409", "405"]),
+        (Err(FsError::NotRegularFile), ["409", "409", "409"]),
+        (Err(FsError::NoSpace), ["507", "507", "507"]),
+        (Err(FsError::Unsupported), ["501", "501", "501"]),
+        (Err(FsError::NoResources), ["503", "503", "503"]),
+        (Err(FsError::Io), ["500", "500", "500"]),
+    ];
+    let mut upload = Upload::new();
+    upload.delete = true;
+    for (result, expected) in results {
+        let mut tree = WritableTree::new(ROOM);
+        tree.changed = result;
+        let statuses = ["DELETE /d/old", "DELETE /d/", "PUT /d/new/"].map(|request| {
+            let input = format!("{request} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+            let reply = run(&tree, upload.clone(), 4096, input.as_bytes(), usize::MAX);
+            status(&reply)[..3].to_owned()
+        });
+        assert_eq!(statuses, expected, "{result:?}");
+    }
 }
 
 #[test]

@@ -462,12 +462,9 @@ struct Stores;
 
 impl Handler for Stores {
     fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
-        Next::Create(Box::new(sanserve_core::Create {
-            path: sanserve_core::Path::default(),
-            directories_max: 0,
-            replaces: None,
-            len: None,
-        }))
+        Next::Create(Box::new(sanserve_core::Create::new(
+            sanserve_core::Path::default(),
+        )))
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {

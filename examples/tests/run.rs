@@ -1,7 +1,7 @@
 //! Tests the examples as programs: runs each, and checks its output or replies.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -130,11 +130,7 @@ fn echo_streams_100_mib_each_way_in_less_than_10_mib_of_memory() {
     assert!((LEN..LEN + 10).contains(&counted), "{counted}");
 
     let mut socket = example.connect();
-    write!(
-        socket,
-        "GET /{LEN} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-    )
-    .expect("the request can be sent");
+    write!(socket, "GET /{LEN} HTTP/1.0\r\nHost: h\r\n\r\n").expect("the request can be sent");
     let got = std::io::copy(&mut socket, &mut std::io::sink()).expect("a reply arrives");
     assert!(got > LEN && got < LEN + 1000);
     println!("peak memory: {} KiB", example.peak_memory());
@@ -321,6 +317,152 @@ fn thread_pool_replies_when_the_work_is_done() {
     assert!(example.get("/100000").ends_with("\r\n\r\n9592\n"));
     assert!(example.get("/1000").ends_with("\r\n\r\n168\n"));
     assert!(example.get("/x").starts_with("HTTP/1.1 404 "));
+}
+
+/// Sends a request with content, and returns the reply.
+fn send(example: &Example, method: &str, target: &str, content: &str) -> String {
+    let mut socket = example.connect();
+    let len = content.len();
+    write!(
+        socket,
+        "{method} {target} HTTP/1.0\r\nContent-Length: {len}\r\n\r\n{content}"
+    )
+    .expect("the request can be sent");
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).expect("a reply arrives");
+    reply
+}
+
+#[test]
+fn upload_stores_files_and_sends_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let example = Example::start(Command::new(env!("CARGO_BIN_EXE_upload")).current_dir(&folder));
+    let reply = send(&example, "PUT", "/a.txt", "hello");
+    assert!(reply.starts_with("HTTP/1.1 201 "), "{reply}");
+    let stored = std::fs::read_to_string(folder.path().join("a.txt"));
+    assert_eq!(stored.expect("a file"), "hello");
+    assert!(example.get("/a.txt").ends_with("\r\n\r\nhello"));
+    let reply = send(&example, "PUT", "/a.txt", "other");
+    assert!(reply.starts_with("HTTP/1.1 409 "), "{reply}");
+}
+
+#[test]
+fn json_api_adds_and_searches_notes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("a.txt"), "hello\n").expect("the file can be written");
+    let example = Example::start(Command::new(env!("CARGO_BIN_EXE_json_api")).current_dir(&folder));
+    let post = |form| send(&example, "POST", "/api/notes", form);
+    let added = post("text=caf%C3%A9+au+lait");
+    assert!(added.starts_with("HTTP/1.1 201 "), "{added}");
+    assert!(
+        added.ends_with("{\"id\":1,\"text\":\"caf\u{e9} au lait\"}"),
+        "{added}"
+    );
+    assert!(post("text=tea").ends_with("{\"id\":2,\"text\":\"tea\"}"));
+    assert!(post("note=tea").starts_with("HTTP/1.1 400 "));
+    let found = example.get("/api/notes?contains=%C3%A9");
+    assert!(
+        found.ends_with("[{\"id\":1,\"text\":\"caf\u{e9} au lait\"}]"),
+        "{found}"
+    );
+    assert!(example.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+}
+
+/// Reads up to this end.
+fn read_to(socket: &mut TcpStream, end: &str) -> Vec<u8> {
+    let (mut received, mut byte) = (Vec::new(), [0]);
+    while !received.ends_with(end.as_bytes()) {
+        socket.read_exact(&mut byte).expect("the whole request");
+        received.extend(byte);
+    }
+    received
+}
+
+/// Starts the proxy before a server that reads a request, up to the end of `request_end`, sends `response` and closes.
+/// Returns what the client receives for `request`, and what the server has read.
+fn through_proxy(request: &str, request_end: &str, response: &str) -> (String, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let example = Example::start(Command::new(env!("CARGO_BIN_EXE_proxy")).arg(address));
+    std::thread::scope(|scope| {
+        let server = scope.spawn(move || {
+            let (mut socket, _) = listener.accept().expect("the proxy connects");
+            let received = read_to(&mut socket, request_end);
+            socket.write_all(response.as_bytes()).expect("it is read");
+            String::from_utf8(received).expect("text")
+        });
+        let (mut client, mut reply) = (example.connect(), String::new());
+        client.write_all(request.as_bytes()).expect("it is read");
+        client.read_to_string(&mut reply).expect("a reply arrives");
+        (reply, server.join().expect("the server does not panic"))
+    })
+}
+
+#[test]
+fn proxy_forwards_what_is_end_to_end() {
+    let (reply, received) = through_proxy(
+        "POST /a?b HTTP/1.1\r\nHost: site\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\
+         Connection: close, X-Hop\r\nX-Hop: 1\r\n\r\nabc",
+        "\r\n\r\nabc",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Made\r\nKeep-Alive: 5\r\n\
+         Set-Cookie: a\r\nSet-Cookie: \u{e9}\r\nContent-Length: 2\r\n\r\nhi",
+    );
+    assert_eq!(
+        received,
+        "POST /a?b HTTP/1.1\r\nHost: site\r\nContent-Length: 3\r\nConnection: close\r\n\
+         Via: 1.1 proxy\r\n\r\nabc"
+    );
+    let (_, reply) = reply.split_once("HTTP/1.1 103 ").expect("early hints");
+    assert_eq!(
+        reply,
+        "Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Made\r\nSet-Cookie: a\r\n\
+         Set-Cookie: \u{e9}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+    );
+}
+
+#[test]
+fn proxy_lets_no_truncated_response_look_complete() {
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let (reply, _) = through_proxy(request, "\r\n\r\n", response);
+    // An error page, if the proxy had not sent anything yet.
+    let is_error = reply.starts_with("HTTP/1.1 500 ");
+    assert!(is_error || !reply.ends_with("0\r\n\r\n"), "{reply}");
+    for response in ["", "HTTP/1.1 200", "SSH-2.0-x\r\n"] {
+        let request = "GET / HTTP/1.0\r\nHost: h\r\n\r\n";
+        let (reply, _) = through_proxy(request, "\r\n\r\n", response);
+        assert!(reply.starts_with("HTTP/1.1 502 "), "{response:?}: {reply}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn proxy_holds_no_content_in_memory() {
+    const LEN: u64 = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let example = Example::start(Command::new(env!("CARGO_BIN_EXE_proxy")).arg(address));
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("the proxy connects");
+        read_to(&mut socket, "\r\n\r\n");
+        let mut content = (&socket).take(LEN);
+        let received = std::io::copy(&mut content, &mut std::io::sink()).expect("content");
+        write!(socket, "HTTP/1.0 200 OK\r\n\r\n").expect("it is read");
+        std::io::copy(&mut std::io::repeat(b'x').take(LEN), &mut socket).expect("it is read");
+        received
+    });
+    let mut client = example.connect();
+    write!(
+        client,
+        "POST / HTTP/1.0\r\nHost: h\r\nContent-Length: {LEN}\r\n\r\n"
+    )
+    .expect("it is read");
+    std::io::copy(&mut std::io::repeat(b'x').take(LEN), &mut client).expect("it is read");
+    let received = std::io::copy(&mut client, &mut std::io::sink()).expect("a reply");
+    assert!((LEN..LEN + 1000).contains(&received), "{received}");
+    assert_eq!(server.join().expect("the server does not panic"), LEN);
+    let peak = example.peak_memory();
+    assert!(peak < LEN / 1024 / 4, "{peak} KiB");
 }
 
 #[test]

@@ -8,12 +8,14 @@ use std::io::{self, IsTerminal};
 #[cfg(not(target_os = "wasi"))]
 use std::path;
 
-use sanserve_core::{FileSystem, Opened, Path};
+use sanserve_core::{FileSystem, Opened, Path, Right, Rights};
 use sanserve_server::ListenAddr;
 
 use super::colour;
 use super::options::Options;
 use super::output::{print_banner, warn};
+#[cfg(not(target_os = "wasi"))]
+use super::qr_code;
 #[cfg(not(target_os = "wasi"))]
 use super::urls::{self, Scope, ServerUrl};
 
@@ -25,29 +27,48 @@ pub(super) struct Banner {
     urls: Vec<ServerUrl>,
 }
 
+/// The rights of clients.
+#[derive(Clone, Copy)]
+pub(super) struct Granted {
+    pub(super) everybody: Rights,
+    /// The rights that at least one user has. `None` if there are no users.
+    pub(super) users: Option<Rights>,
+}
+
+impl Default for Granted {
+    /// Everybody may do everything.
+    fn default() -> Granted {
+        Granted {
+            everybody: Rights::ALL,
+            users: None,
+        }
+    }
+}
+
 impl Banner {
-    /// Composes the banner. `certificate` is the fingerprint of a certificate that was created for this run.
+    /// Composes the banner. `certificate` is empty, or has the lines that describe the certificate.
     pub(super) fn new(
         options: &Options,
         scheme: &str,
         addresses: &[ListenAddr],
-        certificate: Option<&str>,
+        certificate: &str,
+        granted: Granted,
     ) -> Banner {
-        let lines = addresses.iter().map(|address| line(scheme, address));
+        let path = options.url_path();
+        let lines = addresses.iter().map(|address| line(scheme, address, &path));
         let mut text: String = lines.collect();
-        if let Some(sha256) = certificate {
-            text += &format!("Certificate: self-signed, SHA-256 {sha256}\n");
-        }
+        text += certificate;
         let terminal = io::stdout().is_terminal();
         #[cfg(not(target_os = "wasi"))]
         {
             let urls = if terminal || options.open || options.qr {
-                all_urls(scheme, addresses)
+                let name = options.hosts.first().map(String::as_str);
+                all_urls(scheme, addresses, name, &path)
             } else {
                 Vec::new()
             };
             if terminal && !options.plain {
-                text += &colour::mark_urls(&summary(options, scheme, &urls, addresses));
+                text += &colour::mark_urls(&summary(options, scheme, &urls, addresses, granted));
             }
             if options.qr {
                 match qr_code(&urls) {
@@ -60,10 +81,16 @@ impl Banner {
         #[cfg(target_os = "wasi")]
         {
             if terminal && !options.plain {
-                text += &colour::mark_urls(&warnings(options, scheme, addresses));
+                text += &colour::mark_urls(&warnings(options, scheme, addresses, granted));
             }
             Banner { text }
         }
+    }
+
+    /// Returns the first URL on a network without its path, if any is known.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn network_origin(&self, options: &Options) -> Option<&str> {
+        network_url(&self.urls)?.strip_suffix(&*options.url_path())
     }
 
     /// Prints the banner, and opens the browser if the options say so.
@@ -83,12 +110,12 @@ impl Banner {
 }
 
 /// Returns Python's line for an address.
-fn line(scheme: &str, address: &ListenAddr) -> String {
+fn line(scheme: &str, address: &ListenAddr, path: &str) -> String {
     let name = scheme.to_uppercase();
     let line = match address {
         ListenAddr::Ip(address) => {
             let (ip, port) = (address.ip(), address.port());
-            format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n")
+            format!("Serving {name} on {ip} port {port} ({scheme}://{address}{path}) ...\n")
         }
         ListenAddr::Path(_) => format!("Serving {name} on {address} ...\n"),
     };
@@ -101,14 +128,20 @@ fn line(scheme: &str, address: &ListenAddr) -> String {
 
 /// Returns the URLs of all addresses, without duplicates.
 #[cfg(not(target_os = "wasi"))]
-fn all_urls(scheme: &str, addresses: &[ListenAddr]) -> Vec<ServerUrl> {
+fn all_urls(
+    scheme: &str,
+    addresses: &[ListenAddr],
+    name: Option<&str>,
+    path: &str,
+) -> Vec<ServerUrl> {
     let local = urls::local_addrs();
     let mut all = Vec::new();
     for address in addresses {
         let ListenAddr::Ip(address) = address else {
             continue;
         };
-        for url in urls::urls(scheme, *address, &local) {
+        for mut url in urls::urls(scheme, *address, name, &local) {
+            url.url += &path[1..];
             if !all.contains(&url) {
                 all.push(url);
             }
@@ -124,50 +157,48 @@ fn summary(
     scheme: &str,
     urls: &[ServerUrl],
     addresses: &[ListenAddr],
+    granted: Granted,
 ) -> String {
-    let directory = path::absolute(&options.directory);
-    let directory = directory.as_ref().unwrap_or(&options.directory);
-    let directory = directory.display().to_string();
-    let mut text = format!(
-        "  Directory: {}\n",
-        directory.replace(char::is_control, "?")
-    );
+    let (label, served) = match &options.file {
+        None if options.is_zip => ("Archive:  ", options.directory.clone()),
+        None => ("Directory:", options.directory.clone()),
+        Some(name) => ("File:     ", options.directory.join(name)),
+    };
+    let served = path::absolute(&served).unwrap_or(served);
+    let served = served.display().to_string();
+    let mut text = format!("  {label} {}\n", served.replace(char::is_control, "?"));
     for ServerUrl { url, scope } in urls.iter().take(URLS_MAX) {
         let _ = match scope {
             Scope::Local => writeln!(text, "  Local:     {url}"),
             Scope::Network(name) => writeln!(text, "  Network:   {url}  ({name})"),
         };
     }
-    text + &warnings(options, scheme, addresses)
+    text + &warnings(options, scheme, addresses, granted) + "  Ctrl-C stops it.\n"
 }
 
 /// Returns a line for each setting that is risky or surprising.
-fn warnings(options: &Options, scheme: &str, addresses: &[ListenAddr]) -> String {
+fn warnings(options: &Options, scheme: &str, addresses: &[ListenAddr], granted: Granted) -> String {
     let on_network = addresses.iter().any(|address| match address {
         ListenAddr::Ip(address) => !address.ip().is_loopback(),
         ListenAddr::Path(_) => false,
     });
     let mut lines = Vec::new();
-    let has_password = options.requires_password();
-    if on_network && has_password && scheme == "http" {
-        lines.push("Passwords are sent unencrypted; --tls self-signed encrypts them.".into());
-    } else if on_network && !has_password {
+    if on_network && granted.users.is_some() && scheme == "http" {
+        lines.push(match cfg!(feature = "tls") {
+            true => "Passwords are sent unencrypted; --tls self-signed encrypts them.".into(),
+            false => "Passwords are sent unencrypted; a proxy with HTTPS encrypts them.".into(),
+        });
+    }
+    if on_network && granted.everybody.contains(Right::Read) {
         lines.push(
             "Anyone who can reach this machine can read it; -b 127.0.0.1 prevents that.".into(),
         );
     }
     #[cfg(unix)]
-    if options.upload {
-        let replace = if options.overwrite {
-            " and replace others"
-        } else {
-            ""
-        };
-        lines.push(format!(
-            "Anyone who can read it can also store files{replace} (--upload)."
-        ));
-    }
-    if options.hidden {
+    lines.extend(changes(options, granted));
+    if options.file.is_some() {
+        // Nothing else is served, hidden or not.
+    } else if options.hidden {
         lines.push("Names that begin with a dot are served (--hidden).".into());
     } else {
         lines.push("Names that begin with a dot are hidden; --hidden shows them.".into());
@@ -191,12 +222,75 @@ fn warnings(options: &Options, scheme: &str, addresses: &[ListenAddr]) -> String
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
+/// Returns a line for each kind of change that clients may make.
+#[cfg(unix)]
+fn changes(options: &Options, granted: Granted) -> Vec<String> {
+    let replace = if options.overwrite {
+        " and replace others"
+    } else {
+        ""
+    };
+    let mut lines = Vec::new();
+    if options.has_rights() && (options.upload || options.delete) {
+        lines.push(who_may(options, granted));
+    } else {
+        if options.upload {
+            lines.push(format!(
+                "Anyone who can read it can also store files{replace} (--upload)."
+            ));
+        }
+        if options.delete {
+            lines.push("Anyone who can read it can also delete files (--delete).".into());
+        }
+    }
+    lines
+}
+
+/// Returns a line about the rights of everybody and of users.
+#[cfg(unix)]
+fn who_may(options: &Options, granted: Granted) -> String {
+    let words = |rights: Rights| {
+        let words = [
+            (Right::Read, true, "read"),
+            (Right::Write, options.upload, "store files"),
+            (Right::Delete, options.delete, "delete files"),
+        ];
+        let words = words
+            .iter()
+            .filter(|(right, is_offered, _)| *is_offered && rights.contains(*right));
+        words
+            .map(|(_, _, word)| *word)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let everybody = words(granted.everybody);
+    let more = words(
+        granted
+            .users
+            .unwrap_or(Rights::NONE)
+            .without(granted.everybody),
+    );
+    match (&*everybody, &*more) {
+        (everybody, "") => format!("Everybody may: {everybody}."),
+        ("", more) => format!("With a password, some may: {more}."),
+        (everybody, more) => {
+            format!("Everybody may: {everybody}. With a password, some may: {more}.")
+        }
+    }
+}
+
 /// Returns the QR code of the first URL on a network, if any.
 #[cfg(not(target_os = "wasi"))]
 fn qr_code(urls: &[ServerUrl]) -> Option<String> {
+    let url = network_url(urls)?;
+    Some(format!("{}{url}\n", qr_code::for_terminal(url)?))
+}
+
+/// Returns the first URL on a network, if any.
+#[cfg(not(target_os = "wasi"))]
+fn network_url(urls: &[ServerUrl]) -> Option<&str> {
     let found = urls.iter().find(|found| found.scope != Scope::Local)?;
-    let code = qrcode::QrCode::new(&found.url).ok()?;
-    Some(format!("{}{}\n", render(&code), found.url))
+    Some(&found.url)
 }
 
 /// Opens the browser. A failure is only a warning.
@@ -210,21 +304,6 @@ fn open_browser(urls: &[ServerUrl]) {
         }
         None => warn("no browser is opened: the server has no IP address"),
     }
-}
-
-/// Renders a QR code with two modules per character. Light modules must look light: without colours, the terminal is
-/// assumed to be dark, as most are.
-#[cfg(not(target_os = "wasi"))]
-fn render(code: &qrcode::QrCode) -> String {
-    use qrcode::render::unicode::Dense1x2::{Dark, Light};
-    let (light, dark) = (Dark, Light);
-    let rendered = code.render().light_color(light).dark_color(dark).build();
-    let coloured = colour::is_enabled(&io::stdout());
-    let lines = rendered.lines().map(|line| match coloured {
-        true => format!("{}\n", colour::white_on_black(line)),
-        false => format!("{line}\n"),
-    });
-    lines.collect()
 }
 
 /// Warns of missing files and directories that the options name. This is not an error, since a site may be built after

@@ -1,20 +1,20 @@
 //! Reads the command line and the environment. The result is [`Parsed`]: options, a text to print, or a usage error.
 //!
-//! A variable sets an option that is not on the command line: `SANSERVE_CACHE_CONTROL` sets `--cache-control`, and so on
-//! for every long option except those in `WITHOUT_VARIABLE`.
+//! A variable sets an option that is not on the command line: `SANSERVE_CACHE_CONTROL` sets `--cache-control`, and so
+//! on for every long option except those in `WITHOUT_VARIABLE`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::slice;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
 use super::options::{self, Options};
-use super::{arguments, positional, value_parsers};
+use super::{arguments, features, positional, value_parsers};
 #[cfg(not(target_os = "wasi"))]
 use super::{manual, secrets};
 
@@ -40,7 +40,11 @@ pub(crate) fn read() -> Parsed {
 
 /// The options as clap knows them, with their variables. An empty variable counts as not set.
 fn command() -> Command {
-    options::command().mut_args(|arg| {
+    // Rebuilding the arguments would take a tenth of the start's instructions.
+    if !env::vars_os().any(|(name, _)| is_variable(&name)) {
+        return Options::command();
+    }
+    Options::command().mut_args(|arg| {
         let Some(name) = arg
             .get_long()
             .filter(|name| !WITHOUT_VARIABLE.contains(name))
@@ -59,9 +63,15 @@ fn command() -> Command {
     })
 }
 
+/// Whether a variable may set an option. Its name may be in lower case, which is the same on Windows.
+fn is_variable(name: &OsStr) -> bool {
+    let start = name.as_encoded_bytes().get(..PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX.as_bytes()))
+}
+
 /// The variable that sets an option.
 fn variable(long: &str) -> String {
-    format!("SANSERVE_{}", long.to_uppercase().replace('-', "_"))
+    format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
 }
 
 /// Checks the combination of options, and resolves port, directory and certificate.
@@ -71,6 +81,7 @@ fn check(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String> {
     if let Some(text) = text_to_print(&options) {
         return Ok(Parsed::Print(text));
     }
+    features::check(matches, variable)?;
     #[cfg(unix)]
     if options.stdio {
         let other = LISTEN_ONLY.iter().find(|(id, _)| on_command_line(id));
@@ -80,23 +91,47 @@ fn check(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String> {
             );
             return Err(line);
         }
-        options.tls = None;
+        (options.tls, options.tls_save) = (None, None);
         (options.tls_cert, options.tls_key, options.tls_password_file) = (None, None, None);
     }
     #[cfg(not(unix))]
     if options.upload {
         return Err("--upload works on Linux and macOS only: leave it out".into());
     }
+    #[cfg(windows)]
+    if options.runs_scripts() {
+        return Err("--cgi and --cgi-dir work on Linux and macOS only: leave them out".into());
+    }
     #[cfg(unix)]
-    check_requirements(&options)?;
+    {
+        options.upload |= options.upload_only;
+        check_requirements(&options)?;
+    }
     positional::resolve(&mut options, on_command_line)?;
+    check_paths(&options)?;
     #[cfg(not(target_os = "wasi"))]
     {
         if options.runtime == Some(Runtime::Tokio) && !cfg!(feature = "tokio") {
             return Err("this sanserve was built without tokio: leave --runtime tokio out, or build it with --features tokio".into());
         }
+        check_record(&options)?;
+        check_proxy_protocol(&options)?;
+        #[cfg(target_os = "linux")]
+        check_sandbox(&options)?;
+        if options.explain.is_none() && !options.explain_headers.is_empty() {
+            return Err("--explain-header requires --explain: add it".into());
+        }
+        if options.explain.as_deref() == Some("-") && !options.explain_headers.is_empty() {
+            return Err(
+                "--explain-header cannot be used with --explain -: add the field to the request"
+                    .into(),
+            );
+        }
         choose_certificate(&mut options, on_command_line)?;
         check_certificate(&options)?;
+        if options.tls_save.is_some() && options.tls.is_none() {
+            return Err("--tls-save requires --tls self-signed: add it".into());
+        }
         secrets::refuse_served(&options)?;
     }
     Ok(Parsed::Run(Box::new(options)))
@@ -109,6 +144,9 @@ fn check_requirements(options: &Options) -> Result<(), &'static str> {
     if options.overwrite && !options.upload {
         return Err("--overwrite requires --upload: add it");
     }
+    if !options.upload_auth.is_empty() && !options.upload && !options.delete {
+        return Err("--upload-auth requires --upload or --delete: add one of them");
+    }
     if options.upload_limit.is_some() && !options.upload && !scripts {
         return Err("--upload-limit requires --upload or --cgi: add one of them");
     }
@@ -118,12 +156,107 @@ fn check_requirements(options: &Options) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Checks that options which need a directory are not used with a file, nor scripts with a prefix.
+fn check_paths(options: &Options) -> Result<(), String> {
+    let scripts = runs_scripts(options);
+    let need_directory = [
+        ("--archive", options.archive),
+        ("--precompressed", options.precompressed),
+        ("--spa", options.spa.is_some()),
+        ("--not-found", options.not_found.is_some()),
+        ("--clean-urls", options.clean_urls),
+        ("--upload", options.upload),
+        #[cfg(unix)]
+        ("--delete", options.delete),
+        ("--cgi", scripts),
+    ];
+    let mut given = need_directory.iter().filter(|(_, is_given)| *is_given);
+    if let (Some(file), Some((name, _))) = (&options.file, given.next()) {
+        let file = file.display();
+        return Err(format!(
+            "{name} needs a directory, and '{file}' is a file: leave {name} out, or serve the directory"
+        ));
+    }
+    #[cfg(not(target_os = "wasi"))]
+    if options.is_zip {
+        let need_disk = [
+            ("--upload", options.upload),
+            #[cfg(unix)]
+            ("--delete", options.delete),
+            ("--cgi", scripts),
+        ];
+        if let Some((name, _)) = need_disk.iter().find(|(_, is_given)| *is_given) {
+            let archive = options.directory.display();
+            return Err(format!(
+                "{name} needs a directory, and '{archive}' is a zip archive: leave {name} out, or unpack the archive"
+            ));
+        }
+    }
+    if options.prefix.is_some() && scripts {
+        return Err("--prefix cannot be used with --cgi: leave one of them out".into());
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "wasi"))]
+fn runs_scripts(options: &Options) -> bool {
+    options.runs_scripts()
+}
+
+#[cfg(target_os = "wasi")]
+fn runs_scripts(_: &Options) -> bool {
+    false
+}
+
+/// Checks that the PROXY protocol has trusted proxies.
+#[cfg(not(target_os = "wasi"))]
+fn check_proxy_protocol(options: &Options) -> Result<(), &'static str> {
+    match options.proxy_protocol && options.trust_proxy.is_empty() {
+        true => Err("--proxy-protocol requires --trust-proxy: add it"),
+        false => Ok(()),
+    }
+}
+
+/// Checks that the runtime can be confined: tokio's threads start before anything can be given up. Also checks that no
+/// link out of the directory is to be followed. The kernel would refuse its file, and the status of a PUT or DELETE would
+/// still tell whether the file exists.
+#[cfg(target_os = "linux")]
+fn check_sandbox(options: &Options) -> Result<(), &'static str> {
+    if options.sandbox && options.runtime() == Runtime::Tokio {
+        return Err("--sandbox cannot be used with --runtime tokio: leave one of them out");
+    }
+    if options.sandbox && options.follow_symlinks {
+        return Err(
+            "--sandbox refuses the files that --follow-symlinks serves: leave one of them out",
+        );
+    }
+    Ok(())
+}
+
+/// Checks that options of a recording are not used without one.
+#[cfg(not(target_os = "wasi"))]
+fn check_record(options: &Options) -> Result<(), String> {
+    let dependent = [
+        ("--record-content", options.record_content),
+        ("--record-limit", options.record_limit.is_some()),
+        ("--record-secret", !options.record_secrets.is_empty()),
+    ];
+    let mut given = dependent.iter().filter(|(_, is_given)| *is_given);
+    match given.next() {
+        Some((name, _)) if options.record.is_none() => {
+            Err(format!("{name} requires --record: add it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The text that the options ask for instead of serving: completions or the manual page.
 #[cfg(not(target_os = "wasi"))]
 fn text_to_print(options: &Options) -> Option<String> {
     let mut text = Vec::new();
     if let Some(shell) = options.completions {
-        clap_complete::generate(shell, &mut options::command(), "sanserve", &mut text);
+        let mut command = features::without_missing(options::command());
+        clap_complete::generate(shell, &mut command, "sanserve", &mut text);
     } else if options.manpage {
         return Some(manual::page(options::command()));
     } else {
@@ -144,7 +277,13 @@ fn choose_certificate(
                 (options.tls_cert, options.tls_key) = (None, None);
                 options.tls_password_file = None;
             }
-            (false, true) => options.tls = None,
+            (false, true) => {
+                options.tls = None;
+                options.tls_save = options
+                    .tls_save
+                    .take()
+                    .filter(|_| on_command_line("tls_save"));
+            }
             _ => return Err("--tls cannot be used with --tls-cert: leave one of them out".into()),
         }
     }
@@ -255,14 +394,25 @@ fn is_argument(shown: &str) -> bool {
     })
 }
 
+const PREFIX: &str = "SANSERVE_";
+
 /// Options that the environment cannot set, since they change what the command does.
-const WITHOUT_VARIABLE: [&str; 5] = ["stdio", "completions", "manpage", "version", "help"];
+const WITHOUT_VARIABLE: [&str; 7] = [
+    "stdio",
+    "explain",
+    "explain-header",
+    "completions",
+    "manpage",
+    "version",
+    "help",
+];
 
 /// Options that cannot be combined with `--stdio`: their ids, and their names in messages.
 #[cfg(unix)]
-const LISTEN_ONLY: [(&str, &str); 7] = [
+const LISTEN_ONLY: [(&str, &str); 8] = [
+    ("proxy_protocol", "--proxy-protocol"),
     ("first", "[PORT]"),
-    ("second", "[DIR]"),
+    ("second", "[PATH]"),
     ("port", "--port <PORT>"),
     ("bind", "--bind <ADDRESS>"),
     ("runtime", "--runtime <RUNTIME>"),

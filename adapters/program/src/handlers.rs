@@ -1,55 +1,65 @@
 //! Creates the handlers that the options ask for: the check of the host, passwords, CGI scripts and uploads around the
-//! file service. Also reads the passwords.
+//! file service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
-use sanserve_server::Passwords;
+#[cfg(unix)]
+use sanserve_core::ResumableUploads;
+use sanserve_core::{
+    Cgi, Credentials, Event, Exchange, Files, Guard, Handler, Hosts, Next, Right, Upload,
+};
 
-use super::failure::{Failure, with_causes};
+use super::access::{self, Passwords};
 use super::options::Options;
 use super::settings::hosts;
 
 /// Returns a handler for each connection.
-pub(super) type Handlers = Box<dyn Fn() -> Box<dyn Handler + Send> + Send + Sync>;
+pub(super) type Handlers = Box<dyn Fn() -> ConnectionHandler + Send + Sync>;
 
-/// Reads the passwords, if the options require any.
-pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Failure> {
-    if !options.requires_password() {
-        return Ok(None);
-    }
-    read_passwords(options).map(Arc::new).map(Some)
+/// The handler of a connection. It is one type for all options, so that the program contains the code of connections only
+/// once. The file service alone is not boxed: the boxes of idle connections would leave gaps in the heap.
+pub(super) enum ConnectionHandler {
+    Files(Files),
+    Boxed(Box<dyn Handler + Send>),
 }
 
-/// Reads all passwords of the options.
-pub(super) fn read_passwords(options: &Options) -> Result<Passwords, Failure> {
-    let mut passwords = Passwords::new().map_err(Failure::service)?;
-    read_into(&mut passwords, options).map_err(Failure::Usage)?;
-    Ok(passwords)
+impl ConnectionHandler {
+    fn boxed(handler: impl Handler + Send + 'static) -> ConnectionHandler {
+        ConnectionHandler::Boxed(Box::new(handler))
+    }
+
+    fn inner(&mut self) -> &mut dyn Handler {
+        match self {
+            ConnectionHandler::Files(files) => files,
+            ConnectionHandler::Boxed(handler) => handler,
+        }
+    }
 }
 
-fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String> {
-    for given in &options.auth {
-        // Not quoted: without a colon, this may be a password.
-        let (user, password) = given
-            .split_once(':')
-            .ok_or("--auth: expected USER:PASSWORD, with a colon")?;
-        let added = passwords.add(user, password);
-        added.map_err(|error| format!("--auth '{user}:...': {error}"))?;
+impl Handler for ConnectionHandler {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.inner().begin(ex)
     }
-    let Some(path) = &options.auth_file else {
-        return Ok(());
-    };
-    let before = passwords.len();
-    passwords.read(path).map_err(|error| with_causes(&error))?;
-    if passwords.len() == before {
-        let path = path.display();
-        return Err(format!(
-            "--auth-file {path} contains no user: add a line, as 'htpasswd -nB USER' prints it"
-        ));
+
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.inner().begin_without_tls(ex)
     }
-    Ok(())
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.inner().resume(ex, event)
+    }
+
+    fn release(&mut self) {
+        self.inner().release();
+    }
+
+    fn required_right(&self, ex: &Exchange<'_>) -> Right {
+        match self {
+            ConnectionHandler::Files(files) => files.required_right(ex),
+            ConnectionHandler::Boxed(handler) => handler.required_right(ex),
+        }
+    }
 }
 
 /// Properties of the server that its handlers depend on.
@@ -65,23 +75,19 @@ pub(super) struct ServerInfo {
     pub(super) loopback_only: bool,
 }
 
-/// Returns the handlers, or `None` if the file service alone is enough.
+/// Returns the handlers.
 pub(super) fn handlers(
     options: &Options,
     files: &Files,
     server: &ServerInfo,
     passwords: Option<&Arc<Passwords>>,
-) -> Option<Handlers> {
-    let names = hosts(options);
-    if names.is_empty() {
-        return handlers_for_any_host(options, files, server, passwords);
-    }
+) -> Handlers {
     let inner = handlers_for_any_host(options, files, server, passwords);
-    let files = files.clone();
-    Some(match inner {
-        Some(inner) => Box::new(move || Box::new(Hosts::new(inner(), names.clone()))),
-        None => Box::new(move || Box::new(Hosts::new(files.clone(), names.clone()))),
-    })
+    let names = hosts(options);
+    match names.is_empty() {
+        true => inner,
+        false => Box::new(move || ConnectionHandler::boxed(Hosts::new(inner(), names.clone()))),
+    }
 }
 
 /// Returns the handlers without the check of the host.
@@ -90,28 +96,28 @@ fn handlers_for_any_host(
     files: &Files,
     server: &ServerInfo,
     passwords: Option<&Arc<Passwords>>,
-) -> Option<Handlers> {
+) -> Handlers {
     let inner: Handlers = if let Some(mut scripts) = scripts(options, files, server) {
         scripts.settings_mut().behind_guard = passwords.is_some();
-        Box::new(move || Box::new(scripts.clone()))
+        Box::new(move || ConnectionHandler::boxed(scripts.clone()))
     } else if let Some(upload) = upload(options, files, server) {
-        Box::new(move || Box::new(upload.clone()))
+        Box::new(move || ConnectionHandler::boxed(upload.clone()))
     } else {
-        passwords?;
         let files = files.clone();
-        Box::new(move || Box::new(files.clone()))
+        Box::new(move || ConnectionHandler::Files(files.clone()))
     };
     let Some(passwords) = passwords.cloned() else {
-        return Some(inner);
+        return inner;
     };
+    let rights = access::rights_of(options, &passwords);
     let cors: Option<Arc<str>> = files.settings().cors.as_deref().map(Arc::from);
-    Some(Box::new(move || {
+    Box::new(move || {
         let passwords = Arc::clone(&passwords);
         let known = move |credentials: &Credentials| passwords.try_verify(credentials);
         let mut guard = Guard::new(inner(), known);
-        guard.cors = cors.clone();
-        Box::new(guard)
-    }))
+        (guard.cors, guard.rights) = (cors.clone(), rights.clone());
+        ConnectionHandler::boxed(guard)
+    })
 }
 
 /// Returns the CGI handler, if scripts are run. It passes other requests to `files`.
@@ -130,15 +136,17 @@ fn scripts(options: &Options, files: &Files, server: &ServerInfo) -> Option<Cgi>
     Some(scripts)
 }
 
-/// Returns the upload handler, if uploads are allowed. It passes other requests to `files`.
+/// Returns the upload handler, if clients may store or delete files. It passes other requests to `files`.
 #[cfg(unix)]
 fn upload(options: &Options, files: &Files, server: &ServerInfo) -> Option<Upload> {
     let mut upload = Upload::new();
     upload.files = files.clone();
-    upload.overwrite = options.overwrite;
+    (upload.store, upload.overwrite) = (options.upload, options.overwrite);
+    upload.delete = options.delete;
+    upload.resumable = (!options.plain).then(ResumableUploads::new);
     // With --host, requests for other hosts do not reach this handler.
     upload.loopback_only = server.loopback_only && options.hosts.is_empty();
-    options.upload.then_some(upload)
+    (options.upload || options.delete).then_some(upload)
 }
 
 #[cfg(not(unix))]

@@ -46,6 +46,32 @@ fn reserved(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a field of files and listings is also correct in an error reply: unless it describes their content, says how
+/// long they may be cached, or has another meaning there. `cors` says whether the server sends the fields of CORS.
+pub(super) fn is_for_errors(name: &str, cors: bool) -> bool {
+    let name = name.to_ascii_lowercase();
+    let describes = name.starts_with("content-") && !name.starts_with("content-security-policy");
+    let is_sent_by_cors = cors && name.starts_with("access-control-");
+    let is_of_files = OF_FILES.contains(&&*name) || name.ends_with("cache-control");
+    !(describes || is_sent_by_cors || is_of_files)
+}
+
+/// Fields that would be wrong in an error reply: they are about the file, lead elsewhere, or some errors send their own.
+const OF_FILES: [&str; 12] = [
+    "age",
+    "allow",
+    "digest",
+    "expires",
+    "link",
+    "location",
+    "refresh",
+    "repr-digest",
+    "retry-after",
+    "set-cookie",
+    "vary",
+    "www-authenticate",
+];
+
 /// Fields that frame a reply or manage its connection (RFC 9110 §7.6, §14.4, RFC 9112 §6).
 const FRAMING: [&str; 9] = [
     "connection",

@@ -11,7 +11,7 @@ use sanserve_server::{BindError, ListenAddr};
 
 use super::failure::{Failure, with_causes};
 use super::options::Options;
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
 use super::positional;
 #[cfg(not(target_os = "wasi"))]
@@ -24,23 +24,29 @@ pub(crate) fn listen(options: &Options) -> Result<Server, Failure> {
     if options.runtime() == Runtime::Mio {
         return Ok(Server::mio(listeners(options)?));
     }
-    let host = match &options.bind[..] {
-        [] => &options.host,
-        [host] if !host.starts_with(UNIX_PREFIX) => host,
-        _ => {
-            let line = "only --runtime mio can listen on several addresses or a path: add it";
-            return Err(Failure::Usage(line.into()));
-        }
-    };
-    let address = resolve(host, options.port)?;
-    Server::bind(options.runtime(), address)
+    #[cfg(unix)]
+    if !inherited()?.is_empty() {
+        let line = "only --runtime mio can serve the sockets of LISTEN_FDS: add it";
+        return Err(Failure::Usage(line.into()));
+    }
+    let addresses = listen_addrs(options, false)?
+        .into_iter()
+        .map(|address| match address {
+            ListenAddr::Ip(address) => Ok(address),
+            ListenAddr::Path(_) => Err(Failure::Usage(ONLY_MIO.into())),
+        });
+    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    if options.runtime() == Runtime::Tokio && addresses.len() > 1 {
+        let line = "--runtime tokio can listen on one address only: leave --runtime out";
+        return Err(Failure::Usage(line.into()));
+    }
+    Server::bind(options.runtime(), &addresses)
 }
 
 /// Returns the listening sockets.
 #[cfg(unix)]
 fn listeners(options: &Options) -> Result<Vec<Listener>, Failure> {
-    let inherited = Listener::inherited();
-    let mut listeners = inherited.map_err(|error| Failure::Usage(with_causes(&error)))?;
+    let mut listeners = inherited()?;
     for address in listen_addrs(options, !listeners.is_empty())? {
         let listener = match &address {
             ListenAddr::Ip(address) => Listener::bind(address),
@@ -49,6 +55,12 @@ fn listeners(options: &Options) -> Result<Vec<Listener>, Failure> {
         listeners.push(listener.map_err(|error| bind_failure(&error))?);
     }
     Ok(listeners)
+}
+
+/// Takes the sockets that the service manager passes.
+#[cfg(unix)]
+fn inherited() -> Result<Vec<Listener>, Failure> {
+    Listener::inherited().map_err(|error| Failure::Usage(with_causes(&error)))
 }
 
 /// Returns the listening sockets.
@@ -69,7 +81,6 @@ pub(crate) fn listeners(options: &Options) -> Result<Vec<Listener>, Failure> {
 }
 
 /// Returns the addresses to listen on. All are checked before any is bound.
-#[cfg(any(unix, target_os = "wasi"))]
 fn listen_addrs(options: &Options, has_inherited: bool) -> Result<Vec<ListenAddr>, Failure> {
     let default = [options.host.clone()];
     let hosts = match &options.bind[..] {
@@ -181,6 +192,11 @@ fn next_free(ip: IpAddr, port: u16) -> Option<u16> {
 
 /// The prefix of a path to a Unix socket.
 const UNIX_PREFIX: &str = "unix:";
+
+#[cfg(unix)]
+const ONLY_MIO: &str = "only --runtime mio can listen on a path: add it";
+#[cfg(windows)]
+const ONLY_MIO: &str = "there are no Unix sockets on this system: give an address with --bind";
 
 const USE_BIND: &str =
     "give an address of this machine with --bind, such as 127.0.0.1, or 0.0.0.0 for all";

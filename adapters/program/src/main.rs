@@ -15,15 +15,25 @@
 //!
 //! # Internals
 //!
-//! `command_line` reads the command line and the environment into `options`; `settings` and `handlers` convert them for
-//! the library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives
-//! (`signals`, `reload`). `main` reports a failure and chooses the exit code.
+//! `command_line` reads the command line and the environment into `options`; `settings`, `access` and `handlers` convert
+//! them for the library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives
+//! (`signals`, `reload`). `explain` answers one request without listening. `main` reports a failure and chooses the exit code.
+//! In a build without the feature `tls` or `passwords`, another file is in the place of the module `tls` or `access`, and
+//! `features` refuses the options.
 
+#[cfg(not(target_os = "wasi"))]
+#[cfg_attr(not(feature = "passwords"), path = "without_passwords.rs")]
+mod access;
 mod arguments;
 mod banner;
 mod colour;
 mod command_line;
+#[cfg(not(target_os = "wasi"))]
+mod explain;
+#[cfg(not(target_os = "wasi"))]
+mod explain_reply;
 mod failure;
+mod features;
 #[cfg(not(target_os = "wasi"))]
 mod handlers;
 mod header_arg;
@@ -34,14 +44,23 @@ mod listen;
 mod malloc_trim;
 #[cfg(not(target_os = "wasi"))]
 mod manual;
+mod media_types;
 mod options;
 mod output;
 mod positional;
+#[cfg(not(target_os = "wasi"))]
+mod qr_code;
+#[cfg(not(target_os = "wasi"))]
+mod record;
 mod refusals;
 #[cfg(unix)]
 mod reload;
 #[cfg(not(target_os = "wasi"))]
 mod run;
+#[cfg(target_os = "linux")]
+mod sandbox;
+#[cfg(all(not(target_os = "wasi"), feature = "tls"))]
+mod saved_certificate;
 #[cfg(not(target_os = "wasi"))]
 mod secrets;
 #[cfg(not(target_os = "wasi"))]
@@ -53,6 +72,7 @@ mod signals;
 mod stdio;
 mod time_zone;
 #[cfg(not(target_os = "wasi"))]
+#[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 mod tls;
 #[cfg(not(target_os = "wasi"))]
 mod urls;
@@ -72,6 +92,9 @@ use self::output::{flush_log, print, with_exit_timeout};
 use self::run::run;
 #[cfg(target_os = "wasi")]
 use self::wasi::run;
+
+#[cfg(all(panic = "abort", not(target_os = "wasi")))]
+compile_error!("a panic in a handler must end only its connection: build with panic = \"unwind\"");
 
 // Links the unwinder statically: loading libgcc_s would make every start slower.
 #[cfg(all(

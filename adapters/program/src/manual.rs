@@ -13,6 +13,9 @@ pub(super) fn page(command: Command) -> String {
     let rendered = man.render_options_section(&mut options);
     rendered.expect("writing to memory does not fail");
     let mut page = HEAD.replace("VERSION", env!("CARGO_PKG_VERSION"));
+    if cfg!(any(feature = "passwords", feature = "tls")) {
+        page += "SIGHUP reloads certificates and passwords.\n";
+    }
     page += &with_subsections(&String::from_utf8_lossy(&options), &groups);
     for section in sections.unwrap_or_default().split("\n\n") {
         add_section(&mut page, section);
@@ -81,15 +84,15 @@ sanserve \\- serve the files of a directory over HTTP
 .B sanserve
 .RI [ OPTIONS ]
 .RI [ PORT ]
-.RI [ DIR ]
+.RI [ PATH ]
 .SH DESCRIPTION
 .B sanserve
 serves the files of a directory over HTTP, as
 .B python \\-m http.server
 does: by default the current directory, on port 8000.
+With the name of a file, it serves only that file.
 Files outside the directory and names that begin with a dot are not served.
 .PP
 Ctrl\\-C ends the server immediately.
 SIGTERM lets requests in progress finish, for at most ten seconds.
-SIGHUP reloads certificates and passwords.
 ";

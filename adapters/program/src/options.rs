@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum, ValueHint};
 use sanserve_core::Protocol;
 
+use super::features;
 use super::header_arg::Field;
+use super::media_types::MediaTypes;
 use super::value_parsers;
 
 /// The options. Their doc comments are the help, the manual page and the texts of the completions.
@@ -19,8 +21,8 @@ pub(crate) struct Options {
     #[arg(value_name = "PORT", allow_negative_numbers = true)]
     pub(super) first: Option<OsString>,
 
-    /// Directory to serve, before or after PORT [default: .]
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Directory, zip archive or file to serve [default: .]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(super) second: Option<OsString>,
 
     /// Listen on ADDRESS, or unix:PATH [default: 0.0.0.0]
@@ -45,6 +47,16 @@ pub(crate) struct Options {
     #[arg(help_heading = LISTEN, hide_short_help = true)]
     pub(crate) hosts: Vec<String>,
 
+    /// Take clients from X-Forwarded-For of this proxy
+    #[arg(long, value_name = "IP", value_parser = value_parsers::proxy)]
+    #[arg(help_heading = LISTEN, hide_short_help = true)]
+    pub(crate) trust_proxy: Vec<String>,
+
+    /// Require the PROXY protocol from --trust-proxy
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, help_heading = LISTEN, hide_short_help = true)]
+    pub(crate) proxy_protocol: bool,
+
     /// Speak HTTP/1.0 or HTTP/1.1 [default: HTTP/1.1]
     #[arg(short, long, value_name = "VERSION", value_parser = value_parsers::protocol)]
     #[arg(help_heading = LISTEN, hide_short_help = true)]
@@ -65,12 +77,12 @@ pub(crate) struct Options {
     #[arg(long, help_heading = LISTEN)]
     pub(crate) open: bool,
 
-    /// Show a QR code for phones on the same network
+    /// Show a QR code for phones, also on listings
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, help_heading = LISTEN)]
     pub(crate) qr: bool,
 
-    /// Serve this directory, the same as DIR
+    /// Serve this directory, like PATH
     #[arg(short, long = "directory", value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(id = "directory", help_heading = SERVE, hide_short_help = true)]
     pub(super) directory_option: Option<PathBuf>,
@@ -78,6 +90,15 @@ pub(crate) struct Options {
     /// The directory from the command line, the environment or the default.
     #[arg(skip)]
     pub(crate) directory: PathBuf,
+
+    /// Whether `directory` is a zip archive, because PATH is one.
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(skip)]
+    pub(crate) is_zip: bool,
+
+    /// The name of the only file in the directory that is served, if PATH is another file.
+    #[arg(skip)]
+    pub(crate) file: Option<OsString>,
 
     /// Serve and list names that begin with a dot
     #[arg(long, help_heading = SERVE)]
@@ -91,9 +112,26 @@ pub(crate) struct Options {
     #[arg(long, help_heading = SERVE)]
     pub(crate) archive: bool,
 
+    /// Show the README of a directory below its files
+    #[arg(long, help_heading = SERVE, hide_short_help = true, conflicts_with = "plain")]
+    pub(crate) readme: bool,
+
     /// Send FILE.br, FILE.zst or FILE.gz for FILE if accepted
     #[arg(long, help_heading = SERVE, hide_short_help = true)]
     pub(crate) precompressed: bool,
+
+    /// Compress text of up to 1 MiB with gzip if accepted
+    #[arg(long, help_heading = SERVE, hide_short_help = true, conflicts_with = "plain")]
+    pub(crate) compress: bool,
+
+    /// Serve below this path, such as /files
+    #[arg(long, value_name = "PATH", value_parser = value_parsers::prefix)]
+    #[arg(help_heading = SERVE, hide_short_help = true)]
+    pub(crate) prefix: Option<String>,
+
+    /// Send about.html for /about, and so on
+    #[arg(long, help_heading = SERVE, hide_short_help = true)]
+    pub(crate) clean_urls: bool,
 
     /// Send this file, with status 200, for missing pages
     #[arg(long, value_name = "FILE", value_parser = value_parsers::relative_path)]
@@ -109,10 +147,15 @@ pub(crate) struct Options {
     #[arg(long, help_heading = SERVE, hide_short_help = true)]
     pub(crate) plain: bool,
 
-    /// Add a header to files and listings
+    /// Add a header to files, listings and error pages
     #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
     #[arg(help_heading = HEADERS, hide_short_help = true)]
     pub(crate) headers: Vec<Field>,
+
+    /// Read media types from FILE, like /etc/mime.types
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = MediaTypes::read, help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) mime_types: Option<MediaTypes>,
 
     /// Set the type of files with an unknown extension
     /// [default: application/octet-stream]
@@ -138,6 +181,10 @@ pub(crate) struct Options {
     #[arg(help_heading = HEADERS, hide_short_help = true)]
     pub(crate) cors: Option<String>,
 
+    /// Isolate pages, for SharedArrayBuffer
+    #[arg(long, help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) isolate: bool,
+
     /// Make ETags from time and length only
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, help_heading = HEADERS, hide_short_help = true)]
@@ -160,6 +207,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "self-signed", help_heading = ACCESS, hide_possible_values = true)]
     pub(crate) tls: Option<Certificate>,
 
+    /// Keep the self-signed certificate in this file
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = ACCESS, hide_short_help = true)]
+    pub(crate) tls_save: Option<PathBuf>,
+
     /// Serve HTTPS with this certificate
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
@@ -175,10 +228,28 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
 
+    /// Let the kernel refuse all files outside PATH
+    #[cfg(target_os = "linux")]
+    #[arg(long, help_heading = ACCESS, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["cgi", "cgi_directories", "open", "stdio"])]
+    pub(crate) sandbox: bool,
+
     /// Let clients store files, by PUT and by a form
     #[cfg(unix)]
     #[arg(long, help_heading = UPLOADS, conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) upload: bool,
+
+    /// Let everybody read and only this user write
+    #[cfg(unix)]
+    #[arg(long, value_name = "USER:PASS", help_heading = UPLOADS, hide_short_help = true)]
+    #[arg(conflicts_with = "upload_only")]
+    pub(crate) upload_auth: Vec<String>,
+
+    /// Let clients store files, but not read
+    #[cfg(unix)]
+    #[arg(long, help_heading = UPLOADS, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
+    pub(crate) upload_only: bool,
 
     /// Store files; only on Linux and macOS
     #[cfg(not(unix))]
@@ -190,6 +261,12 @@ pub(crate) struct Options {
     #[arg(long, help_heading = UPLOADS, hide_short_help = true)]
     #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) overwrite: bool,
+
+    /// Let clients delete files and empty directories
+    #[cfg(unix)]
+    #[arg(long, help_heading = UPLOADS, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
+    pub(crate) delete: bool,
 
     /// Limit the content of a request [default: 1G]
     #[cfg(unix)]
@@ -228,6 +305,44 @@ pub(crate) struct Options {
     #[arg(help_heading = LOGGING, hide_possible_values = true, hide_short_help = true)]
     pub(crate) log_format: LogFormat,
 
+    /// Record all connections in a new file, for
+    /// sanserve-replay, without content and secrets
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = LOGGING, hide_short_help = true, verbatim_doc_comment)]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Record content, too, with all secrets in it
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, help_heading = LOGGING, hide_short_help = true)]
+    pub(crate) record_content: bool,
+
+    /// End the recording at this length [default: 1G]
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "SIZE", value_parser = value_parsers::size)]
+    #[arg(help_heading = LOGGING, hide_short_help = true)]
+    pub(crate) record_limit: Option<u64>,
+
+    /// Remove the values of this field, too
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long = "record-secret", value_name = "NAME")]
+    #[arg(help_heading = LOGGING, hide_short_help = true)]
+    pub(crate) record_secrets: Vec<String>,
+
+    /// Print the reply to 'GET /path' and why, without
+    /// serving; - reads the request from standard input
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "REQUEST", value_parser = value_parsers::request)]
+    #[arg(allow_hyphen_values = true)]
+    #[arg(help_heading = OTHER, hide_short_help = true, verbatim_doc_comment)]
+    pub(crate) explain: Option<String>,
+
+    /// Add 'NAME: VALUE' to the request of --explain
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long = "explain-header", value_name = "FIELD", value_parser = value_parsers::request)]
+    #[arg(help_heading = OTHER, hide_short_help = true)]
+    pub(crate) explain_headers: Vec<String>,
+
     /// Print completions for bash, elvish, fish,
     /// powershell or zsh
     #[cfg(not(target_os = "wasi"))]
@@ -245,7 +360,7 @@ pub(crate) struct Options {
     #[arg(help_heading = OTHER, hide_short_help = true)]
     version: Option<bool>,
 
-    /// Print this help; -h prints the most common options
+    /// Print this help; -h prints the common options
     #[arg(short, long, action = ArgAction::Help, help_heading = OTHER)]
     help: Option<bool>,
 }
@@ -255,7 +370,10 @@ const LISTEN: &str = "Where to listen";
 const SERVE: &str = "What to serve";
 const HEADERS: &str = "Headers";
 #[cfg(not(target_os = "wasi"))]
-const ACCESS: &str = "Access and HTTPS";
+const ACCESS: &str = match cfg!(feature = "tls") {
+    true => "Access and HTTPS",
+    false => "Access",
+};
 const UPLOADS: &str = "Uploads";
 #[cfg(not(target_os = "wasi"))]
 const SCRIPTS: &str = "CGI scripts";
@@ -327,27 +445,71 @@ impl Options {
         self.runtime.unwrap_or(DEFAULT)
     }
 
+    /// The path of URLs of the server: that of the directory, or that of the only file.
+    pub(crate) fn url_path(&self) -> String {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let mut path = format!("{prefix}/");
+        for &byte in self.file.iter().flat_map(|name| name.as_encoded_bytes()) {
+            match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                true => path.push(char::from(byte)),
+                false => path += &format!("%{byte:02X}"),
+            }
+        }
+        path
+    }
+
     /// Whether CGI scripts are run.
     #[cfg(not(target_os = "wasi"))]
     pub(super) fn runs_scripts(&self) -> bool {
         self.cgi || !self.cgi_directories.is_empty()
     }
 
-    /// Whether requests need a password.
+    /// Whether some clients lack rights.
     #[cfg(not(target_os = "wasi"))]
-    pub(super) fn requires_password(&self) -> bool {
+    pub(super) fn is_guarded(&self) -> bool {
+        self.has_users() || self.has_rights()
+    }
+
+    /// Whether the options name users who need not be the only ones to write.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn has_users(&self) -> bool {
         !self.auth.is_empty() || self.auth_file.is_some()
     }
 
-    #[cfg(target_os = "wasi")]
-    pub(super) fn requires_password(&self) -> bool {
+    /// Whether users may have other rights than all, and everybody others than none.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn has_rights(&self) -> bool {
+        self.auth_file.is_some() || self.upload_only() || !self.upload_auth().is_empty()
+    }
+
+    /// The users who may write if others may only read.
+    #[cfg(unix)]
+    pub(super) fn upload_auth(&self) -> &[String] {
+        &self.upload_auth
+    }
+
+    #[cfg(windows)]
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    pub(super) fn upload_auth(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether clients may write, but not read.
+    #[cfg(unix)]
+    pub(super) fn upload_only(&self) -> bool {
+        self.upload_only
+    }
+
+    #[cfg(windows)]
+    #[expect(clippy::unused_self, reason = "as on Unix")]
+    pub(super) fn upload_only(&self) -> bool {
         false
     }
 }
 
-/// The options as clap knows them, to be read and to be printed in full.
+/// The options as clap knows them, to be printed in full.
 pub(super) fn command() -> Command {
-    let command = Options::command().after_help(SECTIONS);
+    let command = features::hide_missing(Options::command()).after_help(sections());
     command.mut_args(|arg| arg.hide_short_help(false))
 }
 
@@ -358,7 +520,7 @@ pub(super) fn help() -> String {
 
 /// The help with the most common options only, which fits on a small screen.
 pub(super) fn short_help() -> String {
-    let command = Options::command().after_help(EXAMPLES);
+    let command = features::hide_missing(Options::command()).after_help(EXAMPLES);
     let command = command.mut_args(|arg| match arg.is_positional() {
         true => arg,
         false => arg.help_heading("Options"),
@@ -368,12 +530,24 @@ pub(super) fn short_help() -> String {
     command.render_help().to_string()
 }
 
+/// The sections after the options, without the example of options that this build lacks.
+fn sections() -> String {
+    let has_example = cfg!(all(
+        feature = "passwords",
+        feature = "tls",
+        not(target_os = "wasi")
+    ));
+    let lines = SECTIONS.lines();
+    let lines = lines.filter(|line| has_example || !line.contains("--auth"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 const EXAMPLES: &str = "\
 Examples:
   sanserve site 9000 -b 127.0.0.1    serve ./site on port 9000, to this machine
   sanserve -b :: 0                   listen on IPv6 too, on any free port";
 
-/// The sections after the options, in the help and in the manual page.
+/// These sections in the help and in the manual page of a build with everything.
 const SECTIONS: &str = "\
 Examples:
   sanserve                                       serve this directory, port 8000

@@ -13,6 +13,9 @@ use super::value_parsers;
 enum Positional {
     Port(u16),
     Directory(PathBuf),
+    File(PathBuf),
+    #[cfg(not(target_os = "wasi"))]
+    Zip(PathBuf),
 }
 
 /// Sets `port`, `directory` and `host` of the options. `on_command_line` says whether an option is on the command line,
@@ -21,12 +24,21 @@ pub(super) fn resolve(
     options: &mut Options,
     on_command_line: impl Fn(&str) -> bool,
 ) -> Result<(), String> {
-    let (mut ports, mut directories) = (Vec::new(), Vec::new());
+    let (mut ports, mut directories, mut file) = (Vec::new(), Vec::new(), None);
     let arguments = [options.first.take(), options.second.take()];
     for argument in arguments.into_iter().flatten() {
         match meaning(&argument)? {
             Positional::Port(port) => ports.push(port),
             Positional::Directory(path) => directories.push(path),
+            Positional::File(path) => {
+                file = Some(split(&path)?);
+                directories.push(path);
+            }
+            #[cfg(not(target_os = "wasi"))]
+            Positional::Zip(path) => {
+                options.is_zip = true;
+                directories.push(path);
+            }
         }
     }
     ports.extend(options.port_option.filter(|_| on_command_line("port")));
@@ -40,22 +52,26 @@ pub(super) fn resolve(
     if let [first, second, ..] = &directories[..] {
         let (first, second) = (first.display(), second.display());
         return Err(format!(
-            "only one directory may be given (got {first} and {second})"
+            "only one directory or file may be given (got {first} and {second})"
         ));
     }
     options.port = match ports.first().copied().or(options.port_option) {
         Some(port) => port,
         None => port_from_environment()?.unwrap_or(DEFAULT_PORT),
     };
-    options.directory = match directories.pop() {
-        Some(directory) => directory,
-        None => directory_from_environment(options)?.unwrap_or_else(|| ".".into()),
+    options.directory = match (file, directories.pop()) {
+        (Some((directory, name)), _) => {
+            options.file = Some(name);
+            directory
+        }
+        (None, Some(directory)) => directory,
+        (None, None) => directory_from_environment(options)?.unwrap_or_else(|| ".".into()),
     };
     options.host = host_from_environment().unwrap_or_else(|| DEFAULT_HOST.into());
     Ok(())
 }
 
-/// A number is a port, anything else a directory. A number that is also an existing file is an error.
+/// A number is a port, anything else a directory or a file. A number that is also an existing file is an error.
 fn meaning(argument: &OsStr) -> Result<Positional, String> {
     let (path, name) = (Path::new(argument), argument.display());
     let is_number =
@@ -72,17 +88,42 @@ fn meaning(argument: &OsStr) -> Result<Positional, String> {
     if path.is_dir() {
         return Ok(Positional::Directory(path.into()));
     }
+    #[cfg(not(target_os = "wasi"))]
+    if path.is_file()
+        && path
+            .extension()
+            .is_some_and(|it| it.eq_ignore_ascii_case("zip"))
+    {
+        return Ok(Positional::Zip(path.into()));
+    }
+    if path.is_file() {
+        return Ok(Positional::File(path.into()));
+    }
     Err(if path.exists() {
-        format!("'{name}' is not a directory: give the directory that contains it")
+        format!("'{name}' is neither a directory nor a regular file: give another one")
     } else if argument.is_empty() {
-        "an empty argument is neither a port nor a directory: leave it out".into()
+        "an empty argument is neither a port, a directory nor a file: leave it out".into()
     } else if let Some((host, port)) = address(&argument.to_string_lossy()) {
         format!(
-            "there is no directory '{name}': to listen on this address, use --bind {host}{port}"
+            "there is no directory or file '{name}': to listen on this address, use --bind {host}{port}"
         )
     } else {
-        format!("'{name}' is neither a directory nor a port from 0 to 65535")
+        format!("'{name}' is neither a directory, a file nor a port from 0 to 65535")
     })
+}
+
+/// Splits the path of a file into its directory and its name.
+fn split(path: &Path) -> Result<(PathBuf, OsString), String> {
+    let name = path.file_name().map(OsStr::to_owned);
+    let is_served = |name: &OsString| sanserve_core::Path::is_name(name.as_encoded_bytes());
+    let Some(name) = name.filter(is_served) else {
+        let path = path.display();
+        return Err(format!(
+            "'{path}' has a name that cannot be served: rename it"
+        ));
+    };
+    let directory = path.parent().filter(|path| !path.as_os_str().is_empty());
+    Ok((directory.unwrap_or(Path::new(".")).into(), name))
 }
 
 /// Splits an IP address or `localhost`, with or without a port: returns the host, and the port as an option.

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sanserve_server::{Passwords, Tls};
 use sd_notify::NotifyState;
 
+use super::access::{self, Passwords};
 use super::failure::Failure;
 use super::options::Options;
 use super::output::warn;
-use super::{handlers, secrets, tls};
+use super::secrets;
+use super::tls::{self, Tls};
 
 /// Reloads the files of certificate, key and passwords on SIGHUP.
 pub(super) struct Reload {
@@ -74,7 +75,7 @@ impl Reload {
         let passwords = match &self.passwords {
             Some(old) => Some((
                 old,
-                handlers::read_passwords(&self.options).map_err(Failure::into_line)?,
+                access::read_passwords(&self.options).map_err(Failure::into_line)?,
             )),
             None => None,
         };
@@ -105,4 +106,4 @@ fn log_line(text: &str) {
 }
 
 const NOTHING: &str =
-    "nothing to reload: only the files of --tls-cert and --auth-file are read again";
+    "nothing to reload: only files with a certificate, its key or passwords are read again";

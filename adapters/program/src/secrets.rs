@@ -11,8 +11,8 @@ use super::options::Options;
 /// Checks every file of the options that holds a secret.
 ///
 /// # Errors
-/// If one of them is below the served directory, with a line for the user. Hidden names are refused, too, since `--hidden`
-/// may be added later.
+/// If one of them is below the served directory, with a line for the user. Hidden names are refused, too, since
+/// `--hidden` may be added later.
 pub(super) fn refuse_served(options: &Options) -> Result<(), String> {
     let files = [
         ("--tls-key", &options.tls_key),
@@ -25,6 +25,16 @@ pub(super) fn refuse_served(options: &Options) -> Result<(), String> {
         {
             return Err(message(option, file));
         }
+    }
+    if let Some(file) = &options.tls_save
+        && (is_served(options, file) || will_be_served(options, file))
+    {
+        return Err(message("the private key in --tls-save", file));
+    }
+    if let Some(file) = &options.record
+        && will_be_served(options, file)
+    {
+        return Err(message("--record", file));
     }
     match &options.tls_cert {
         // A certificate is public, unless its key is in the same file.
@@ -49,6 +59,10 @@ fn is_served(options: &Options, file: &Path) -> bool {
     if !fs::metadata(file).is_ok_and(|file| file.is_file()) {
         return false;
     }
+    if let Some(only) = &options.file {
+        let served = fs::canonicalize(options.directory.join(only));
+        return served.is_ok_and(|served| fs::canonicalize(file).is_ok_and(|file| file == served));
+    }
     let (Ok(root), Ok(target)) = (Identity::of(&options.directory), fs::canonicalize(file)) else {
         return false;
     };
@@ -57,6 +71,19 @@ fn is_served(options: &Options, file: &Path) -> bool {
             && paths_through_links(file)
                 .iter()
                 .any(|name| is_below(&root, name))
+}
+
+/// Whether clients could reach a file that does not exist yet.
+fn will_be_served(options: &Options, file: &Path) -> bool {
+    if options.file.is_some() {
+        return false;
+    }
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    let (Ok(root), Ok(folder)) = (Identity::of(&options.directory), folder) else {
+        return false;
+    };
+    is_below(&root, &folder.join("file"))
 }
 
 /// Whether the path leads through this directory. Directories before a `..` do not count, since the path leaves them.

@@ -29,8 +29,8 @@ pub(super) fn survive_size_limits() -> io::Result<()> {
 }
 
 /// Handles signals from now on, except those that are already ignored. The first SIGTERM calls `stop`, so that the
-/// server returns; the second one, like Ctrl-C, ends the process immediately. Before that, `end_scripts` is called:
-/// scripts have their own process groups, which signals of the terminal do not reach.
+/// server returns; the second one, like Ctrl-C, ends the process immediately. Before that, `clean_up` is called. It ends
+/// scripts, which have their own process groups that signals of the terminal do not reach.
 ///
 /// SIGHUP reloads the files of `reload`. If the terminal that the process was started on has closed, it ends the
 /// process by that signal, as in Python. If there is nothing to reload, it ends a process that has a terminal, and one
@@ -41,7 +41,7 @@ pub(super) fn survive_size_limits() -> io::Result<()> {
 #[cfg(unix)]
 pub(crate) fn handle(
     stop: impl FnOnce(Duration) + Send + 'static,
-    end_scripts: impl Fn() + Send + 'static,
+    clean_up: impl Fn() + Send + 'static,
     reload: Option<Reload>,
 ) -> io::Result<()> {
     use std::thread::Builder;
@@ -71,7 +71,7 @@ pub(crate) fn handle(
                 }
                 _ => {}
             }
-            end_scripts();
+            clean_up();
             match signal {
                 SIGHUP => {
                     flush_log();
@@ -114,16 +114,20 @@ impl Terminal {
     }
 }
 
-/// Handles Ctrl-C from now on, which ends the process immediately.
+/// Handles Ctrl-C from now on, which calls `clean_up` and ends the process immediately.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
 #[cfg(windows)]
 pub(crate) fn handle(
     _: impl FnOnce(Duration) + Send + 'static,
-    _: impl Fn() + Send + 'static,
+    clean_up: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
-    ctrlc::set_handler(exit_interrupted).map_err(io::Error::other)
+    let exit = move || {
+        clean_up();
+        exit_interrupted();
+    };
+    ctrlc::set_handler(exit).map_err(io::Error::other)
 }
 
 /// Makes SIGINT and SIGTERM end the process immediately, without a thread: for a process that serves one connection and
@@ -142,8 +146,8 @@ pub(crate) fn exit_immediately() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the signals that were not ignored when the process started. Shells ignore SIGINT for background commands of a
-/// script, and nohup(1) ignores SIGHUP; a handler would undo that.
+/// Returns the signals that were not ignored when the process started. Shells ignore SIGINT for background commands of
+/// a script, and nohup(1) ignores SIGHUP; a handler would undo that.
 #[cfg(unix)]
 fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {
     use std::{mem, ptr};

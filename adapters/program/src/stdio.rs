@@ -3,48 +3,89 @@
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use sanserve_core::Files;
-use sanserve_server::{WithPasswords, stdio};
+use sanserve_core::{Config, FileSystem, Files, Handler};
+use sanserve_server::{Recorder, stdio};
 use socket2::SockRef;
 
 use super::failure::Failure;
 use super::options::Options;
 use super::settings::{config, disk, files, log_sink};
-use super::{handlers, signals};
+use super::{access, handlers, record, signals};
 
 /// Serves one connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (input, output) = stdio::take().map_err(Failure::service)?;
-    let passwords = handlers::passwords(options)?;
+    let passwords = access::passwords(options)?;
     let disk = disk(options)?;
-    let handled = if options.runs_scripts() {
-        let scripts = disk.scripts();
-        let scripts_to_end = scripts.clone();
-        let end = move |_| {
+    let recorder = record::create(options)?;
+    let clean_up = Arc::new({
+        let (scripts, recorder) = (disk.scripts(), recorder.clone());
+        move || {
             scripts.end_all();
-            signals::exit();
+            recorder.iter().for_each(record::close);
+        }
+    });
+    let handled = if options.runs_scripts() || recorder.is_some() {
+        let end = {
+            let clean_up = Arc::clone(&clean_up);
+            move |_| {
+                clean_up();
+                signals::exit();
+            }
         };
-        signals::handle(end, move || scripts_to_end.end_all(), None)
+        let clean_up = Arc::clone(&clean_up);
+        signals::handle(end, move || clean_up(), None)
     } else {
         signals::exit_immediately()
     };
     handled.map_err(Failure::service)?;
-    let disk = WithPasswords::new(disk, passwords.clone());
+    let disk = access::with_passwords(disk, passwords.clone());
     let (config, files) = (config(options), Files::from(files(options)));
     let info = handlers::ServerInfo {
         address: address(&input),
         https: false,
         loopback_only: false,
     };
-    let handlers = handlers::handlers(options, &files, &info, passwords.as_ref());
-    let served = match handlers {
-        Some(handlers) => {
-            stdio::serve(input, output, &disk, config, handlers(), &log_sink(options))
-        }
-        None => stdio::serve(input, output, &disk, config, files, &log_sink(options)),
+    if let Some(recorder) = &recorder {
+        let granted = access::granted(passwords.as_ref());
+        record::note_options(recorder, options, &info, granted);
+    }
+    let connection = StandardConnection {
+        input,
+        output,
+        log: log_sink(options),
+        recorder,
     };
+    let handlers = handlers::handlers(options, &files, &info, passwords.as_ref());
+    let served = connection.serve(&disk, config, handlers());
+    clean_up();
     ignore_disconnect(served)
+}
+
+/// The connection on standard input and output.
+struct StandardConnection {
+    input: OwnedFd,
+    output: OwnedFd,
+    log: fn(&str),
+    recorder: Option<Recorder>,
+}
+
+impl StandardConnection {
+    fn serve<H: Handler>(
+        self,
+        disk: &impl FileSystem,
+        config: Config,
+        handler: H,
+    ) -> io::Result<()> {
+        let StandardConnection { input, output, .. } = self;
+        let log = &self.log;
+        match &self.recorder {
+            None => stdio::serve(input, output, disk, config, handler, log),
+            Some(it) => stdio::serve_recorded(input, output, disk, config, handler, log, it),
+        }
+    }
 }
 
 /// Ignores the error of a client that has disconnected.

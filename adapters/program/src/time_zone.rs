@@ -7,10 +7,11 @@ use std::{
 };
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use portable_atomic::AtomicU64;
 #[cfg(unix)]
 use sanserve_server::text_file;
 

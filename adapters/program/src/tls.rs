@@ -4,33 +4,61 @@
 use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64ct::{Base64, Encoding};
 use sanserve_core::date;
-use sanserve_server::{Tls, text_file};
+pub(super) use sanserve_server::Tls;
+use sanserve_server::text_file;
 
 use super::failure::{Failure, with_causes};
 use super::options::{Certificate, Options};
 use super::output::warn;
-use super::urls;
+use super::server::Server;
+use super::{saved_certificate, urls};
 
-/// The settings of TLS, and the SHA-256 of a certificate that was created for this run.
-pub(super) struct TlsSetup {
-    pub(super) tls: Tls,
-    pub(super) sha256: Option<String>,
+/// Whether the options ask for HTTPS.
+pub(super) fn is_wanted(options: &Options) -> bool {
+    options.tls.is_some() || options.tls_cert.is_some()
 }
 
 /// Creates or loads the certificate, if the options ask for HTTPS.
-pub(super) fn set_up(options: &Options) -> Result<Option<TlsSetup>, Failure> {
+pub(super) fn set_up(options: &Options) -> Result<Option<Tls>, Failure> {
     if options.tls == Some(Certificate::SelfSigned) {
-        let created = Tls::self_signed(host_names());
-        let (tls, sha256) = created.map_err(|error| Failure::Service(with_causes(&error)))?;
-        let sha256 = Some(fingerprint(&sha256));
-        return Ok(Some(TlsSetup { tls, sha256 }));
+        let tls = match &options.tls_save {
+            Some(path) => saved_certificate::load_or_create(path, host_names())?,
+            None => {
+                let created = Tls::self_signed(host_names());
+                let failure = |error| Failure::Service(with_causes(&error));
+                created.map_err(failure)?.0
+            }
+        };
+        return Ok(Some(tls));
     }
     if options.tls_cert.is_none() {
         return Ok(None);
     }
-    let tls = load(options).map_err(Failure::Usage)?;
-    Ok(Some(TlsSetup { tls, sha256: None }))
+    load(options).map(Some).map_err(Failure::Usage)
+}
+
+/// Makes the server speak TLS.
+pub(super) fn secure(server: Server, tls: Tls) -> Server {
+    match server {
+        Server::Std(servers) => Server::each(servers, |it| it.with_tls(tls.clone())),
+        #[cfg(unix)]
+        Server::Mio(server) => Server::Mio(server.with_tls(tls)),
+        #[cfg(feature = "tokio")]
+        Server::Tokio(server, runtime) => Server::Tokio(server.with_tls(tls), runtime),
+    }
+}
+
+/// Returns the banner's lines about a self-signed certificate: its SHA-256, as browsers show it, and the pin of its key,
+/// as `curl --pinnedpubkey` takes it. A certificate from a file needs none.
+pub(super) fn description(options: &Options, tls: &Tls) -> String {
+    if options.tls.is_none() {
+        return String::new();
+    }
+    let sha256 = fingerprint(&tls.certificate_sha256());
+    let pin = Base64::encode_string(&tls.key_sha256().unwrap_or_default());
+    format!("Certificate: self-signed, SHA-256 {sha256}\nPublic key: sha256//{pin}\n")
 }
 
 /// Loads the certificate and the key, and warns if the certificate is expired or not yet valid.

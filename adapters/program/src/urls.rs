@@ -40,12 +40,21 @@ pub(super) fn local_addrs() -> Vec<LocalAddr> {
     local
 }
 
-/// Returns the URLs of a server that listens on this address, first the one for this machine.
-pub(super) fn urls(scheme: &str, listen_addr: SocketAddr, local: &[LocalAddr]) -> Vec<ServerUrl> {
+/// Returns the URLs of a server that listens on this address, first the one for this machine. If it answers only for a
+/// name, those on a network have this name.
+pub(super) fn urls(
+    scheme: &str,
+    listen_addr: SocketAddr,
+    name: Option<&str>,
+    local: &[LocalAddr],
+) -> Vec<ServerUrl> {
     let (ip, port) = (listen_addr.ip(), listen_addr.port());
-    let url = |ip: IpAddr, scope| ServerUrl {
-        url: format!("{scheme}://{}/", SocketAddr::new(ip, port)),
-        scope,
+    let url = |ip: IpAddr, scope| {
+        let url = match (&scope, name) {
+            (Scope::Network(_), Some(name)) => format!("{scheme}://{name}:{port}/"),
+            _ => format!("{scheme}://{}/", SocketAddr::new(ip, port)),
+        };
+        ServerUrl { url, scope }
     };
     if ip.is_loopback() {
         return vec![url(ip, Scope::Local)];
@@ -113,7 +122,7 @@ mod tests {
             ("[::1]:8000", &["http://[::1]:8000/"]),
         ];
         for (listen_addr, wanted) in cases {
-            let found = urls("http", listen_addr.parse().unwrap(), &local);
+            let found = urls("http", listen_addr.parse().unwrap(), None, &local);
             let found = found.into_iter().map(|found| match found.scope {
                 Scope::Local => found.url,
                 Scope::Network(name) => format!("{} {name}", found.url),

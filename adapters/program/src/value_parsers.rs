@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sanserve_core::{Path, Protocol};
+use sanserve_core::{Path, Protocol, TrustedProxies};
 
 use super::header_arg;
 
@@ -69,6 +69,22 @@ pub(super) fn host(text: &str) -> Result<String, &'static str> {
 
 const HOST: &str = "expected a name or an address without a port, such as files.example";
 
+/// Parses the address of a trusted proxy, a network, or `unix`.
+pub(super) fn proxy(text: &str) -> Result<String, &'static str> {
+    let trusted = TrustedProxies::default().trust(text);
+    trusted.map_err(|_| "expected an address, a network such as 10.0.0.0/8, or unix")?;
+    Ok(text.to_owned())
+}
+
+/// Parses a line of a request. The engine decides whether it is valid.
+#[cfg(not(target_os = "wasi"))]
+pub(super) fn request(text: &str) -> Result<String, &'static str> {
+    match text.trim().is_empty() || text.contains(['\r', '\n']) {
+        true => Err("expected one line, such as 'GET /path'"),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Parses an origin in the form that browsers send, since it is compared byte by byte.
 pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     let host = text.split_once("://").map_or("", |(_, host)| host);
@@ -91,6 +107,22 @@ pub(super) fn relative_path(text: &str) -> Result<String, &'static str> {
     Ok(path.to_owned())
 }
 
+/// Parses the path below which the directory is served, without the slash at its end.
+pub(super) fn prefix(text: &str) -> Result<String, &'static str> {
+    let path = text.trim_end_matches('/');
+    let names = path.strip_prefix('/').ok_or(PREFIX)?;
+    let is_valid = |name: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !matches!(name, "" | "." | "..") && name.bytes().all(is_plain)
+    };
+    match names.split('/').all(is_valid) {
+        true => Ok(path.to_owned()),
+        false => Err(PREFIX),
+    }
+}
+
+const PREFIX: &str = "expected a path of letters, digits and any of -._~, such as /files";
+
 /// Parses the path of a script directory. It must be ASCII: file systems fold, compose and decompose other letters, so
 /// not all spellings of the directory would be known.
 #[cfg(not(target_os = "wasi"))]
@@ -108,7 +140,7 @@ pub(super) fn count(text: &str) -> Result<usize, &'static str> {
 }
 
 /// Parses a size, such as `1048576`, `1024K` or `1M`.
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {

@@ -177,7 +177,7 @@ fn a_folder_can_be_downloaded_and_files_uploaded() {
     for name in ["film.mp4", "a.jpg", "b.jpg"] {
         fs::write(here.path().join(name), name).unwrap();
     }
-    let options = ["-b", "127.0.0.1", "--archive", "--upload"];
+    let options = ["-b", "127.0.0.1", "--archive", "--upload", "--delete"];
     let program = Program::serve(site.path(), &options);
     let port = format!(":{}/", program.address().port());
     let readme = include_str!("../../../README.md").lines();
@@ -188,7 +188,7 @@ fn a_folder_can_be_downloaded_and_files_uploaded() {
         let ran = ran.unwrap();
         assert!(ran.status.success(), "{line}: {ran:?}");
     }
-    assert_eq!(lines.count(), 6);
+    assert_eq!(lines.count(), 8);
     program.stop();
     let read = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
     assert!(read(&here, "photos.zip").starts_with(b"PK"));
@@ -197,4 +197,6 @@ fn a_folder_can_be_downloaded_and_files_uploaded() {
         let path = format!("photos/{name}");
         assert_eq!(read(&site, &path), name.as_bytes());
     }
+    assert!(site.path().join("photos/new").is_dir());
+    assert!(!site.path().join("photos/tree.jpg").exists());
 }

@@ -1,5 +1,5 @@
-//! Tests the listings with crawlers that follow every link (wget, httrack, lftp, rclone): they get every file, and follow
-//! no link that sorts the listing or downloads an archive.
+//! Tests the listings with crawlers that follow every link (wget, httrack, lftp, rclone): they get every file, and
+//! follow no link that sorts the listing or downloads an archive.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

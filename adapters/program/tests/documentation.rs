@@ -21,7 +21,22 @@ use markdown::attempt::{
 use markdown::{Page, all, blocks, root, split};
 
 /// Commands, by prefix, with the file and the name of the test that runs them.
-const ELSEWHERE: [(&str, &str, &str); 12] = [
+const ELSEWHERE: [(&str, &str, &str); 17] = [
+    (
+        "cc -I adapters/c/include examples/c/ready.c ",
+        "adapters/c/tests/c.rs",
+        "the_ready_server_serves_in_three_calls",
+    ),
+    (
+        "sanserve --directory site --record ",
+        "adapters/program/tests/record.rs",
+        "a_replay_is_equal_to_what_was_recorded",
+    ),
+    (
+        "cargo run --package sanserve-conformance --bin sanserve-replay",
+        "conformance/tests/recording.rs",
+        "the_command_prints_the_differences_and_exits_with_1",
+    ),
     (
         "curl -r 0-16 ",
         "conformance/tests/firmware.rs",
@@ -48,6 +63,11 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
         "commands_print_what_the_pages_show",
     ),
     (
+        "sanserve site.zip",
+        "adapters/program/tests/zip.rs",
+        "an_archive_is_served_like_a_directory",
+    ),
+    (
         "wasmtime run ",
         "conformance/tests/wasi_program.rs",
         "it_serves_as_documented",
@@ -68,6 +88,11 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
         "a_transcript_is_replayed",
     ),
     (
+        "cargo install --path adapters/program --no-default-features",
+        "adapters/program/tests/without_features.rs",
+        "a_program_without_passwords_and_tls_serves_and_refuses_their_options",
+    ),
+    (
         "wget -r ",
         "adapters/program/tests/crawlers.rs",
         "wget_and_httrack_fetch_each_file_once",
@@ -85,7 +110,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
 ];
 
 /// Commands that are not run, with the reason.
-const NOT_HERE: [(&str, &str); 14] = [
+const NOT_HERE: [(&str, &str); 27] = [
     (
         "systemctl enable --now sanserve.socket",
         "needs systemd as the first process; the units are verified",
@@ -127,14 +152,64 @@ const NOT_HERE: [(&str, &str); 14] = [
         "installs something; .ci/run does so",
     ),
     (
+        "make dist-check DIST=target/dist",
+        "builds for half an hour",
+    ),
+    (
+        "apt install ./sanserve_0.1.0-1_amd64.deb",
+        "installs something; make install-check does so",
+    ),
+    (
+        "tar xf sanserve-0.1.0-x86_64-unknown-linux-musl.tar.gz",
+        "needs the archive; make install-check unpacks it",
+    ),
+    (
+        "npx --package ./sanserve-0.1.0-npm.tgz sanserve site 9000",
+        "needs the package; make install-check runs it",
+    ),
+    (
+        "npx sanserve site 9000",
+        "the package is not published; make install-check runs it from a file",
+    ),
+    (
+        "podman load --input sanserve-0.1.0-image.tar",
+        "needs Podman; make install-check loads the image with buildah",
+    ),
+    (
+        "podman run --read-only --cap-drop ALL --publish 8000:8000 --volume /srv/www:/srv:ro sanserve:0.1.0",
+        "needs Podman; make install-check runs the image with buildah",
+    ),
+    (
+        "systemctl edit sanserve.s",
+        "needs systemd as the first process",
+    ),
+    (
+        "cargo install sanserve",
+        "the package is not published; make install-check installs its archive",
+    ),
+    (
+        "cargo binstall",
+        "the package is not published; make install-check compares the names of files",
+    ),
+    ("cargo audit bin", "needs a database of vulnerabilities"),
+    (
+        "pip install sanserve",
+        "installs something; .ci/python installs the package",
+    ),
+    (
+        "python -m sanserve",
+        "needs the package: adapters/python/tests/test_command.py runs it",
+    ),
+    (
         "python -m http.server",
         "the reference: conformance/cpython records it",
     ),
 ];
 
 /// Spans and lines that look like commands but are not.
-const NO_COMMANDS: [&str; 8] = [
-    "sanserve [OPTIONS] [PORT] [DIR]",
+const NO_COMMANDS: [&str; 9] = [
+    "connection 1, reply 0, ",
+    "sanserve [OPTIONS] [PORT] [PATH]",
     "only one port may be given (got 8000 and 9000)",
     "stderr [0] :: - - - [",
     "match ex.command() {",
@@ -145,12 +220,25 @@ const NO_COMMANDS: [&str; 8] = [
 ];
 
 /// Other lines in blocks of commands: output, and syntax.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 28] = [
+    // make install-check runs it.
+    "sanserve-0.1.0-x86_64-unknown-linux-musl/sanserve",
+    // rights.rs reads the file.
+    "*:rights=",
+    "mary:$2b$",
+    "admin:$2b$",
+    "2 connections, 2 replies, ",
+    // conformance/tests/recording.rs replays it.
+    "# sanserve recording 1",
+    "note\t",
+    "0\t",
+    "end\t0",
     "Serving HTTP on ",
     "127.0.0.1 - - [",
     "[26/Nov/2026 ",
     "line 0001 of the",
     "Directory: ",
+    "Ctrl-C stops it.",
     "Local: ",
     "Network: ",
     "Anyone who can reach this machine can read it",

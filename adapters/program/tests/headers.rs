@@ -76,23 +76,24 @@ fn custom_headers_come_last_with_files_and_listings() {
     }
     for reply in [get(address, "/"), head_of("/")] {
         assert_eq!(
-            names(&reply)[..6],
+            names(&reply)[..7],
             [
                 "200",
                 "Content-type",
                 "Content-Length",
                 "ETag",
                 "Vary",
+                "Vary",
                 "Content-Security-Policy"
             ]
         );
-        assert_eq!(head(&reply)[6..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+        assert_eq!(head(&reply)[7..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
     }
     ends(program);
 }
 
 #[test]
-fn custom_headers_are_not_sent_with_other_replies() {
+fn custom_headers_are_sent_with_error_replies_but_not_with_redirects() {
     let site = site();
     fs::create_dir(site.path().join("below")).unwrap();
     let program = Program::serve(site.path(), &["--header", "X-A", "1"]);
@@ -111,8 +112,49 @@ fn custom_headers_are_not_sent_with_other_replies() {
     for (request, status) in cases {
         let reply = String::from_utf8(send(address, request)).unwrap();
         assert_eq!(names(&reply)[0], status, "{reply}");
-        assert!(!reply.contains("X-A"), "{reply}");
+        assert_eq!(reply.contains("X-A: 1\r\n"), status >= "400", "{reply}");
     }
+    ends(program);
+}
+
+/// Neither does CPython.
+#[test]
+fn plain_error_replies_have_no_custom_headers() {
+    let site = site();
+    let program = Program::serve(site.path(), &["--plain", "--header", "X-A", "1"]);
+    assert!(get(program.address(), "/a.txt").contains("X-A: 1\r\n"));
+    assert!(!get(program.address(), "/nope").contains("X-A"));
+    ends(program);
+}
+
+/// They would describe the error page, or tell caches to store it.
+#[test]
+fn custom_headers_about_content_are_not_sent_with_error_replies() {
+    let site = site();
+    let options = [
+        "Cache-Control: max-age=9",
+        "CDN-Cache-Control: max-age=9",
+        "Refresh: 9; url=/",
+        "Content-Language: de",
+        "Expires: 0",
+        "Content-Security-Policy: sandbox",
+        "Access-Control-Allow-Origin: https://a.example",
+    ];
+    let options = options.iter().flat_map(|field| ["-H", field]);
+    let options: Vec<_> = options.chain(["--cors"]).collect();
+    let program = Program::serve(site.path(), &options);
+    assert_eq!(
+        names(&get(program.address(), "/nope")),
+        [
+            "404",
+            "Access-Control-Allow-Origin",
+            "Access-Control-Expose-Headers",
+            "Content-Security-Policy",
+            "Connection",
+            "Content-Type",
+            "Content-Length",
+        ]
+    );
     ends(program);
 }
 
@@ -315,5 +357,57 @@ fn text_is_utf_8_by_default() {
         assert_eq!(kind("/data.xml"), "text/xml");
         assert_eq!(kind("/data.json"), "application/json");
         ends(program);
+    }
+}
+
+#[test]
+fn a_file_can_be_requested_to_be_saved_except_with_plain() {
+    let site = site();
+    fs::write(site.path().join("saved.txt"), "hello").unwrap();
+    for (option, is_sent) in [("--quiet", true), ("--plain", false)] {
+        let program = Program::serve(site.path(), &[option]);
+        let request = "HEAD /saved.txt?download HTTP/1.0\r\n\r\n";
+        let reply = String::from_utf8(send(program.address(), request)).unwrap();
+        let field = "Content-Disposition: attachment; filename=\"saved.txt\"";
+        assert_eq!(head(&reply).contains(&field), is_sent, "{option}: {reply}");
+        ends(program);
+    }
+}
+
+#[test]
+fn listings_are_compressed_by_default_and_text_on_request() {
+    let site = site();
+    fs::write(site.path().join("long.txt"), "line\n".repeat(1_000)).unwrap();
+    let coding = |options: &[&str], target: &str| {
+        let program = Program::serve(site.path(), options);
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+        );
+        let reply = send(program.address(), &request);
+        let end = reply
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let (head, content) = reply.split_at(end);
+        let head = str::from_utf8(head).unwrap();
+        let is_compressed = head.contains("\r\nContent-Encoding: gzip\r\n");
+        assert_eq!(
+            content.windows(2).any(|two| two == [0x1f, 0x8b]),
+            is_compressed
+        );
+        ends(program);
+        (is_compressed, head.contains("\r\nVary: Accept-Encoding"))
+    };
+    for (options, listing, file) in [
+        (&[][..], (true, true), (false, false)),
+        (&["--compress"], (true, true), (true, true)),
+        (
+            &["--plain", "-p", "HTTP/1.1"],
+            (false, false),
+            (false, false),
+        ),
+    ] {
+        assert_eq!(coding(options, "/"), listing, "{options:?}");
+        assert_eq!(coding(options, "/long.txt"), file, "{options:?}");
     }
 }

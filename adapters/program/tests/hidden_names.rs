@@ -78,6 +78,30 @@ fn undated(reply: &str) -> String {
 }
 
 #[test]
+fn the_log_says_that_a_path_is_not_below_the_prefix() {
+    let site = site();
+    let options = ["--bind", "127.0.0.1", "--prefix", "/files"];
+    let program = Program::serve(site.path(), &options);
+    for (target, status) in [
+        ("/files/a.txt", "200"),
+        ("/a.txt", "404"),
+        ("/files2", "404"),
+        ("/files/a%00", "404"),
+    ] {
+        let reply = get(program.address(), target);
+        assert_eq!(reply.get(9..12), Some(status), "{target}: {reply}");
+    }
+    let log = program.stop().stderr;
+    let reasons: Vec<&str> = log
+        .lines()
+        .filter_map(|line| Some(line.split_once("refused: ")?.1))
+        .collect();
+    let outside = "the path is not below --prefix /files";
+    let expected = [outside, outside, "no file here can have that name"];
+    assert_eq!(reasons, expected, "{log}");
+}
+
+#[test]
 fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
     let refused = [
         (
@@ -103,14 +127,16 @@ fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, mode).unwrap();
         let options = ["--bind", "127.0.0.1", "--log-format", format];
         let program = Program::serve(site.path(), &options);
-        let missing = undated(&get(program.address(), "/nothing"));
-        assert!(missing.contains(" 404 "), "{missing}");
         for (target, _) in refused {
-            assert_eq!(
-                undated(&get(program.address(), target)),
-                missing,
-                "{target}"
-            );
+            // The links of an error page depend on the directories of the target.
+            let missing = match target.rsplit_once('/') {
+                Some(("", _)) => "/nothing",
+                _ => "/a/nothing",
+            };
+            let [refused, missing] =
+                [target, missing].map(|target| undated(&get(program.address(), target)));
+            assert!(missing.contains(" 404 "), "{missing}");
+            assert_eq!(refused, missing, "{target}");
         }
         let log = program.stop().stderr;
         // In JSON the reason is a member of the request's object, without the option.

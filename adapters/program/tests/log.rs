@@ -27,7 +27,7 @@ const REQUESTS: usize = 500;
 const LINE: usize = 8 * 1024;
 
 /// Longer than the program takes to exit if it only waits a second for the log.
-const END: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(10);
 
 #[test]
 fn an_unread_log_blocks_neither_serving_nor_stopping() {

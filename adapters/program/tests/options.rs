@@ -27,21 +27,77 @@ const WRONG: &[(&[&str], &str)] = &[
         "'65536' is not a port: expected a number from 0 to 65535",
     ),
     (&["-1"], "from 0 to 65535"),
-    (&["http"], "'http' is neither a directory nor a port from"),
+    (
+        &["http"],
+        "'http' is neither a directory, a file nor a port from",
+    ),
     (&["0", "1"], "only one port may be given (got 0 and 1)"),
     (
         &["0", "-p", "1"],
         "only one port may be given (got 0 and 1)",
     ),
-    (&["src", "--directory", "tests"], "only one directory may"),
+    (
+        &["src", "--directory", "tests"],
+        "only one directory or file may",
+    ),
     (
         &["src", "tests"],
-        "only one directory may be given (got src and",
+        "only one directory or file may be given (got src and",
     ),
     (&["0", "src", "1"], "unexpected argument '1'"),
-    (&["nope"], "'nope' is neither a directory nor a port"),
-    (&["Cargo.toml"], "'Cargo.toml' is not a directory: give the"),
-    (&[""], "an empty argument is neither a port nor a directory"),
+    (
+        &["nope"],
+        "'nope' is neither a directory, a file nor a port",
+    ),
+    (
+        &["Cargo.toml", "src"],
+        "only one directory or file may be given (got Cargo.toml and",
+    ),
+    (
+        &["Cargo.toml", "--archive"],
+        "--archive needs a directory, and 'Cargo.toml' is a file: leave",
+    ),
+    (
+        &["Cargo.toml", "--spa", "a"],
+        "--spa needs a directory, and",
+    ),
+    (&["Cargo.toml", "--not-found", "a"], "--not-found needs a"),
+    (&["Cargo.toml", "--clean-urls"], "--clean-urls needs a"),
+    (
+        &["Cargo.toml", "--precompressed"],
+        "--precompressed needs a",
+    ),
+    (&["Cargo.toml", "--cgi-dir", "a"], "--cgi needs a directory"),
+    #[cfg(unix)]
+    (&["Cargo.toml", "--upload"], "--upload needs a directory"),
+    #[cfg(unix)]
+    (&["Cargo.toml", "--delete"], "--delete needs a directory"),
+    #[cfg(unix)]
+    (
+        &["/dev/null"],
+        "'/dev/null' is neither a directory nor a regular file",
+    ),
+    (&["--prefix", "files"], "letters, digits and any of -._~"),
+    (&["--prefix", "/"], "letters, digits and any of -._~"),
+    (&["--prefix", "/a/../b"], "letters, digits and any of -._~"),
+    (&["--prefix", "/a//b"], "letters, digits and any of -._~"),
+    (&["--prefix", "/a%20b"], "letters, digits and any of -._~"),
+    (
+        &["--prefix", "/a", "--cgi"],
+        "--prefix cannot be used with --cgi: leave one of them out",
+    ),
+    (
+        &["--mime-types", "/nope"],
+        "'/nope' for '--mime-types <FILE>': ",
+    ),
+    (
+        &["--mime-types", "Cargo.toml"],
+        "line 1: expected a media type, such as text/plain (got [package])",
+    ),
+    (
+        &[""],
+        "an empty argument is neither a port, a directory nor a file",
+    ),
     (
         &["127.0.0.1"],
         "to listen on this address, use --bind 127.0.0.1",
@@ -81,14 +137,67 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["-b", "unix:a", "--runtime", "std"],
-        "only --runtime mio can listen on several",
+        "only --runtime mio can listen on a path",
     ),
     (&["--host", "a.example:80"], "without a port, such as"),
     (&["--host", ""], "without a port, such as"),
+    (
+        &["--proxy-protocol"],
+        "--proxy-protocol requires --trust-proxy: add it",
+    ),
+    (
+        &["--proxy-protocol", "--trust-proxy", "unix", "--stdio"],
+        "cannot be used with '--proxy-protocol'",
+    ),
+    (
+        &["--tls-save", "x"],
+        "--tls-save requires --tls self-signed: add it",
+    ),
+    (
+        &[
+            "--tls",
+            "self-signed",
+            "--tls-save",
+            "Cargo.toml",
+            "-d",
+            "src",
+        ],
+        "was not written by --tls-save: choose another name",
+    ),
+    (
+        &["--tls", "self-signed", "--tls-save", "src/new", "-d", "src"],
+        "the private key in --tls-save src/new is in the served directory",
+    ),
+    (&["--explain", ""], "expected one line, such as 'GET /path'"),
+    (
+        &["--explain-header", "A: b"],
+        "--explain-header requires --explain: add it",
+    ),
+    (
+        &["--explain", "-", "--explain-header", "A: b"],
+        "--explain-header cannot be used with --explain -: add the field to the request",
+    ),
+    (
+        &["--trust-proxy", "localhost"],
+        "a network such as 10.0.0.0/8, or",
+    ),
+    (&["--trust-proxy", "10.0.0.0/33"], "a network such as"),
     (&["--host", "[192.0.2.1]"], "without a port, such as"),
     (
         &["--log-format", "xml"],
         "[possible values: python, combined, json]",
+    ),
+    (
+        &["--record", "/nope/a"],
+        "cannot create /nope/a for --record: ",
+    ),
+    (
+        &["--record-limit", "1M"],
+        "--record-limit requires --record: add it",
+    ),
+    (
+        &["--record-secret", "a"],
+        "--record-secret requires --record: add it",
     ),
     (&["--nope"], "unexpected argument '--nope'"),
     (&["--hiden"], "did you mean --hidden?"),
@@ -241,8 +350,38 @@ const WRONG: &[(&[&str], &str)] = &[
         "'--upload' cannot be used with '--cgi'",
     ),
     (&["--overwrite"], "--overwrite requires --upload: add it"),
+    #[cfg(unix)]
+    (
+        &["--upload-auth", "mary:secret"],
+        "--upload-auth requires --upload or --delete: add one of them",
+    ),
+    #[cfg(unix)]
+    (
+        &["--upload", "--upload-auth", "secret"],
+        "--upload-auth: expected USER:PASSWORD, with a colon",
+    ),
+    #[cfg(unix)]
+    (
+        &["--upload", "--upload-auth", "a:b", "--auth", "a:c"],
+        "--upload-auth 'a:...': there is another password for this user",
+    ),
+    #[cfg(unix)]
+    (
+        &["--upload-only", "--upload-auth", "mary:secret"],
+        "'--upload-only' cannot be used with '--upload-auth",
+    ),
+    #[cfg(unix)]
+    (
+        &["--upload-only", "--cgi"],
+        "'--upload-only' cannot be used with '--cgi'",
+    ),
     (&["--overwrite", "--cgi"], "cannot be used with"),
     (&["--overwrite", "--cgi-dir", "a"], "cannot be used with"),
+    (&["--delete", "--cgi"], "cannot be used with"),
+    (
+        &["--compress", "--plain"],
+        "'--compress' cannot be used with '--plain'",
+    ),
     (
         &["--overwrite", "--upload-limit", "5"],
         "--overwrite requires --upload: add it",
@@ -304,7 +443,7 @@ fn a_usage_error_is_one_line_and_binds_nothing() {
         wrong(args, words);
     }
     let options = all_options();
-    assert!(options.len() >= 37, "{options:?}");
+    assert!(options.len() >= 41, "{options:?}");
     for (option, has_value) in options {
         if has_value {
             let short = match &*option {
@@ -505,7 +644,7 @@ fn the_manual_page_has_a_text_for_every_option() {
     assert_eq!(stderr, "");
     let lines: Vec<&str> = page.lines().collect();
     let options = all_options();
-    assert!(options.len() >= 37, "{options:?}");
+    assert!(options.len() >= 41, "{options:?}");
     for (option, _) in options {
         let is_head = |line: &&str| {
             let head = line.strip_prefix("       ").unwrap_or_default();

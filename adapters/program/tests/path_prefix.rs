@@ -3,65 +3,26 @@
 
 #[path = "../../tests/client/mod.rs"]
 mod client;
+mod nginx;
 mod process;
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use client::{WGET_ARGS, get};
+use nginx::Nginx;
 use process::Program;
-use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
-/// nginx, which is stopped on drop.
-struct Nginx {
-    child: Child,
-    /// The URL of the program: `http://127.0.0.1:PORT/files/`.
-    url: String,
-    _folder: TempDir,
-}
-
-impl Nginx {
-    /// Starts nginx on a free port. It passes requests below `/files/` to the program.
-    fn start(program: &Program) -> Nginx {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let front = listener.local_addr().unwrap();
-        let folder = TempDir::new().unwrap();
-        let here = folder.path().display();
-        let user = if getuid().is_root() { "user root;" } else { "" };
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-        let temporary = temporary.map(|name| format!("{name}_temp_path {here}/{name};"));
-        let configuration = format!(
-            "{user} daemon off; pid {here}/pid; error_log stderr; events {{}}\n\
-             http {{ access_log off; {}\n\
-             server {{ listen {front}; location /files/ {{ proxy_pass http://{}/; }} }} }}\n",
-            temporary.concat(),
-            program.address()
-        );
-        let path = folder.path().join("nginx.conf");
-        fs::write(&path, configuration).unwrap();
-        // nginx inherits an open socket, so that no other program can take the port.
-        let mut command = Command::new("sh");
-        command.args(["-c", "NGINX='3;' exec nginx -p \"$0\" -c \"$1\" 3<&0"]);
-        command.arg(folder.path()).arg(path);
-        command.stdin(Stdio::from(OwnedFd::from(listener)));
-        Nginx {
-            child: command.stderr(Stdio::null()).spawn().unwrap(),
-            url: format!("http://{front}/files/"),
-            _folder: folder,
-        }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // This also ends its worker.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
-    }
+/// Starts nginx, which passes requests below `/files/` to the program. Returns it with that URL.
+fn start_nginx(program: &Program) -> (Nginx, String) {
+    let nginx = Nginx::start(&format!(
+        "location /files/ {{ proxy_pass http://{}/; }}",
+        program.address()
+    ));
+    let url = format!("{}/files/", nginx.url);
+    (nginx, url)
 }
 
 fn run(command: &str, args: &[&str], folder: &Path) -> Output {
@@ -102,8 +63,8 @@ fn redirects_stay_below_the_prefix() {
         site.path(),
         &["-b", "127.0.0.1", "--upload", "--host", "127.0.0.1"],
     );
-    let nginx = Nginx::start(&program);
-    let url = |path: &str| format!("{}{path}", nginx.url);
+    let (_nginx, below) = start_nginx(&program);
+    let url = |path: &str| format!("{below}{path}");
     for (from, to) in [
         ("sub", "sub/"),
         ("sub?json", "sub/?json"),
@@ -132,9 +93,9 @@ fn a_crawler_finds_everything_below_the_prefix_and_nothing_else() {
     let program = Program::serve(site.path(), &["-b", "127.0.0.1", "--archive"]);
     // No link leads above the root.
     assert!(!get(program.address(), "/").contains("href=\"../"));
-    let nginx = Nginx::start(&program);
+    let (_nginx, below) = start_nginx(&program);
     let into = TempDir::new().unwrap();
-    let args = [&WGET_ARGS[..], &["-nH", &nginx.url]].concat();
+    let args = [&WGET_ARGS[..], &["-nH", &below]].concat();
     let output = run("wget", &args, into.path());
     assert!(output.status.success(), "{output:?}");
     for name in [

@@ -161,6 +161,35 @@ fn sighup_reloads_certificates_and_passwords_and_keeps_connections() {
     }
 }
 
+/// The new rights apply to open connections, too. Wrong ones are not taken over.
+#[test]
+fn sighup_reloads_rights() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let users = folder.path().join("users");
+    let options = ["--auth-file", users.to_str().unwrap()];
+    fs::write(&users, "mary:one\n").unwrap();
+    let (program, log) = start(&mut detached(site.path(), &options));
+    let mut open = client::connect(program.address());
+    assert_eq!(ask(&mut open, "one"), "200");
+    for (rights, note, status) in [
+        (":rights=write", "SIGHUP: reloaded ", "403"),
+        (
+            ":rights=all",
+            "users, line 1: expected rights such as ",
+            "403",
+        ),
+        (":rights=write\n*:rights=read", "SIGHUP: reloaded ", "200"),
+    ] {
+        fs::write(&users, format!("mary:one{rights}\n")).unwrap();
+        program.signal(Signal::HUP);
+        let line = log.next_note();
+        assert!(line.contains(note), "{line}");
+        assert_eq!(ask(&mut open, "one"), status, "{rights}");
+    }
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
 /// A pipe cannot be read twice, and opening it would block.
 #[test]
 fn a_pipe_is_not_reloaded() {
@@ -210,7 +239,8 @@ fn sighup_does_not_end_a_service_without_files_to_reload() {
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
-/// Starts the program with its own controlling terminal. Returns the program, its log and the other end of the terminal.
+/// Starts the program with its own controlling terminal. Returns the program, its log and the other end of the
+/// terminal.
 fn on_terminal(directory: &Path, options: &[&str]) -> (Program, Log, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&terminal).unwrap();

@@ -192,12 +192,7 @@ fn content(disk: &Disk, target: &str) -> Result<String, FsError> {
 }
 
 fn begin(disk: &Disk, target: &str) -> OpenFile {
-    let create = Create {
-        path: Name::parse(target).unwrap(),
-        directories_max: 0,
-        replaces: None,
-        len: None,
-    };
+    let create = Create::new(Name::parse(target).unwrap());
     match disk.create(&create) {
         Ok(Opened::Writer(open)) => open,
         other => panic!("cannot be created: {other:?}"),

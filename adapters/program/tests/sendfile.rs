@@ -1,5 +1,5 @@
-//! Tests the program where sendfile(2) does not exist, and where the disk fails while a file is sent: a sandbox (seccomp)
-//! makes sendfile(2), or reads beyond an offset, fail.
+//! Tests the program where sendfile(2) does not exist, and where the disk fails while a file is sent: a sandbox
+//! (seccomp) makes sendfile(2), or reads beyond an offset, fail.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]

@@ -7,6 +7,7 @@ mod process;
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -109,15 +110,31 @@ fn only_a_stale_socket_is_replaced() {
 }
 
 #[test]
-fn several_addresses_are_an_error_on_other_runtimes() {
+fn threads_serve_several_addresses() {
+    let site = site();
+    let options = ["-b", "127.0.0.1", "-b", "localhost", "--runtime", "std"];
+    let mut program = Program::serve(site.path(), &options);
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    let mut second = String::new();
+    program.stdout.read_line(&mut second).unwrap();
+    let first = mem::replace(&mut program.banner, second);
+    assert_ne!(first, program.banner);
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    assert_eq!(stop(program).stderr.lines().count(), 2);
+}
+
+#[test]
+fn only_mio_listens_on_a_path_and_tokio_on_one_address() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let unix = bind(&folder.path().join("socket"));
     for runtime in &RUNTIMES[1..] {
-        for addresses in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
-            let options = [addresses, &["--runtime", runtime]].concat();
-            let message = refusal(site.path(), &options, 2);
-            assert!(message.contains("only --runtime mio"), "{message}");
-        }
+        let message = refusal(site.path(), &["-b", &unix, "--runtime", runtime], 2);
+        assert!(message.contains("only --runtime mio"), "{message}");
+    }
+    for runtime in RUNTIMES.iter().filter(|runtime| **runtime == "tokio") {
+        let options = ["-b", "127.0.0.1", "-b", "::1", "--runtime", runtime];
+        let message = refusal(site.path(), &options, 2);
+        assert!(message.contains("on one address only"), "{message}");
     }
 }
 
@@ -186,6 +203,22 @@ fn an_inherited_socket_that_does_not_listen_is_refused() {
         assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
         assert!(ended.stderr.contains("LISTEN_FDS"), "{}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn inherited_sockets_are_an_error_on_other_runtimes() {
+    let site = site();
+    for runtime in &RUNTIMES[1..] {
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let options = ["-b", "127.0.0.1", "--runtime", runtime];
+        let ended = start(hand_over(socket.into(), site.path(), &options)).ends();
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("only --runtime mio"),
+            "{}",
+            ended.stderr
+        );
     }
 }
 

@@ -472,6 +472,36 @@ fn it_answers_only_for_the_named_hosts() {
     }
 }
 
+/// Files are stored with one option and deleted with another one.
+#[test]
+fn clients_store_and_delete_only_what_the_options_allow() {
+    let cases: [(&[&str], &str, &str); 4] = [
+        (&["--upload"], "201", "405"),
+        (&["--delete"], "405", "204"),
+        (&["--upload", "--delete"], "201", "204"),
+        (&[], "405", "405"),
+    ];
+    for (options, stored, deleted) in cases {
+        let site = site();
+        let mut command = Program::command(site.path());
+        let program = Program::start(command.args(["-b", "127.0.0.1"]).args(options));
+        let ask = |request: &str| {
+            let mut socket = connect(program.address());
+            let head = "Host: localhost\r\nContent-Length: 0\r\n\r\n";
+            socket
+                .write_all(format!("{request} HTTP/1.1\r\n{head}").as_bytes())
+                .unwrap();
+            read_head(&socket)[9..12].to_owned()
+        };
+        assert_eq!(ask("PUT /new/"), stored, "{options:?}");
+        assert_eq!(site.path().join("new").is_dir(), stored == "201");
+        assert_eq!(ask("DELETE /a.txt"), deleted, "{options:?}");
+        assert_eq!(site.path().join("a.txt").exists(), deleted != "204");
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
 /// The new file cannot get the owner, the group and the access control list of the old one.
 #[test]
 fn an_overwritten_file_is_not_more_readable_than_before() {

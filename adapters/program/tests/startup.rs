@@ -7,11 +7,14 @@ mod process;
 mod terminal;
 
 use std::fs::{self, Permissions};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use client::site;
 use process::Program;
+use qrcode::QrCode;
+use qrcode::render::svg;
 use rustix::process::Signal;
 
 #[test]
@@ -26,6 +29,7 @@ fn a_terminal_shows_directory_and_addresses() {
         format!("  Directory: {}", site.path().display()),
         format!("  Local:     {url}"),
         "  Names that begin with a dot are hidden; --hidden shows them.".into(),
+        "  Ctrl-C stops it.".into(),
         String::new(),
         "Keyboard interrupt received, exiting.".into(),
     ];
@@ -56,6 +60,18 @@ fn a_terminal_shows_warnings() {
     ] {
         assert!(text.contains(words), "{text}");
     }
+}
+
+/// A small terminal shows the end of the output.
+#[test]
+fn a_qr_code_is_the_end_of_the_banner() {
+    let site = site();
+    let text = terminal::shown(Program::command(site.path()).arg("--qr"));
+    let hint = text.find("  Ctrl-C stops it.\n").unwrap();
+    let code = text.rfind('\u{2588}');
+    // This machine may be on no network.
+    assert_eq!(code.is_some(), text.contains("  Network:   "), "{text}");
+    assert!(code.is_none_or(|code| hint < code), "{text}");
 }
 
 /// With too few descriptors the start fails at some point. The banner is printed only if the program serves.
@@ -228,6 +244,58 @@ fn a_missing_browser_gives_only_a_warning() {
         stderr.contains("sanserve: cannot open the browser at http://127"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_listing_offers_the_qr_code_of_its_network_address() {
+    let site = site();
+    fs::create_dir(site.path().join("a folder")).unwrap();
+    let program = Program::serve(site.path(), &["--qr"]);
+    let address = program.address();
+    let listing = client::get(address, "/");
+    let code = client::get(address, "/a%20folder/?qr=");
+    // Other queries, and requests that store or delete something, are not answered with it.
+    for target in ["/?qr=1", "/none/?qr", "/a.txt?qr", "/.git/?qr"] {
+        assert!(!client::get(address, target).contains("<svg"), "{target}");
+    }
+    let ended = program.stop();
+    let Some(url) = ended
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("http://"))
+    else {
+        println!("SKIPPED: this machine is on no network");
+        return;
+    };
+    assert!(listing.contains("<button name=\"qr\">"), "{listing}");
+    let expected = QrCode::new(format!("{url}a%20folder/")).unwrap();
+    let mut expected = expected.render::<svg::Color<'_>>();
+    let expected = expected.min_dimensions(320, 320).build();
+    let (head, image) = code.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Content-Type: image/svg+xml\r\n"), "{head}");
+    assert!(image == expected, "{image}");
+    // The server answers for a name only, so the code has this name.
+    let program = Program::serve(site.path(), &["--qr", "--host", "files.example"]);
+    let port = program.address().port();
+    let mut socket = client::connect(program.address());
+    let request = "GET /a%20folder/?qr= HTTP/1.0\r\nHost: files.example\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut code = String::new();
+    socket.read_to_string(&mut code).unwrap();
+    program.stop();
+    let expected = QrCode::new(format!("http://files.example:{port}/a%20folder/")).unwrap();
+    let mut expected = expected.render::<svg::Color<'_>>();
+    assert!(
+        code.ends_with(&expected.min_dimensions(320, 320).build()),
+        "{code}"
+    );
+    // A password protects it, too, and without the option it is a listing.
+    let program = Program::serve(site.path(), &["--qr", "--auth", "ann:secret"]);
+    assert!(client::get(program.address(), "/?qr=").starts_with("HTTP/1.1 401 "));
+    program.stop();
+    let program = Program::serve(site.path(), &[]);
+    assert!(!client::get(program.address(), "/?qr=").contains("<svg"));
+    program.stop();
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
     let disk = Disk::open(site)?
         .with_portable_names(case.portable_names())
-        .with_portable_tags(true);
+        .with_portable_tags(true)
+        .with_upload_tokens(sanserve_conformance::upload_token);
     let (case, log) = (case.clone(), Log::default());
     let lines = log.clone();
     let served = thread::spawn(move || {
@@ -99,17 +100,23 @@ fn the_program_conforms() {
     let excludes = |case: &Case| match case.pace.hangs_up {
         // The end of a pipe that is written to counts as a reset.
         Some((_, HangUp::Closes)) => Some("clients that close"),
+        _ if case.upgrades => Some("upgrades"),
         // A process on standard input and output ends with its connection.
         _ => case.stops().then_some("stopping"),
     };
     run_except("sanserve --stdio", excludes, |case, fragmentation| {
         let mut keys = case.options.iter().map(|(key, _)| key.as_str());
-        let sayable = keys.all(|key| matches!(key, "protocol" | "hidden" | "pages"));
+        let sayable =
+            keys.all(|key| matches!(key, "protocol" | "hidden" | "pages" | "compress-listings"));
         let ours = case.option("pages").is_some() && case.handler == "files";
         let often = matches!(fragmentation, Fragmentation::Seeded(_));
         if ours && sayable && !often {
             let mut outcome = by_program(case, fragmentation);
             outcome.bytes = without(&outcome.bytes, KEEP_ALIVE);
+            // The program compresses listings for clients that accept it.
+            if !case.setup().compresses() {
+                outcome.bytes = without(&outcome.bytes, b"Vary: Accept-Encoding\r\n");
+            }
             outcome
         } else {
             by_loop(case, fragmentation)

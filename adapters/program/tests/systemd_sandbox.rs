@@ -1,4 +1,5 @@
-//! Tests that the system-call filter of the unit in docs/deployment.md allows every call of the program.
+//! Tests that the system-call filter of the unit in docs/deployment.md allows every call of the program, and that the
+//! Debian package has the units of that page.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -152,4 +153,29 @@ fn the_unit_for_uploads_allows_the_system_calls_of_storing() {
     });
     let denied: Vec<_> = made.difference(&allowed(&sets, true)).cloned().collect();
     assert!(denied.is_empty(), "the filter denies {denied:?}");
+}
+
+#[test]
+fn the_debian_package_has_the_units_of_the_page() {
+    let page = include_str!("../../../docs/deployment.md");
+    for (name, packaged) in [
+        (
+            "sanserve.socket",
+            include_str!("../packages/systemd/sanserve.socket"),
+        ),
+        (
+            "sanserve.service",
+            include_str!("../packages/systemd/sanserve.service"),
+        ),
+    ] {
+        let start = format!("`/etc/systemd/system/{name}`:\n\n```ini\n");
+        let (_, unit) = page.split_once(&start).expect("the page has the unit");
+        let (unit, _) = unit.split_once("```").expect("it ends");
+        // A package puts programs there.
+        assert_eq!(
+            unit.replace("/usr/local/bin/", "/usr/bin/"),
+            packaged,
+            "{name}"
+        );
+    }
 }

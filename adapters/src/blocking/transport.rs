@@ -2,16 +2,15 @@
 //! each with a deadline.
 
 use std::fmt;
-#[cfg(not(unix))]
+#[cfg(windows)]
 use std::io::Write;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sanserve_core::{FileSystem, FsError, Got};
+use sanserve_core::{Config, FileSystem, FsError, Got};
 
 #[cfg(feature = "tls")]
 use crate::Tls;
@@ -19,18 +18,24 @@ use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::layer::Layer;
+use crate::proxy_protocol::{IsProxy, ProxyProtocol};
+use crate::recording::{ConnectionRecorder, Recorder};
 use crate::send_file::send_file;
 
 /// A blocking socket to be served: without TLS (made by [`From`]), or with TLS on top.
 pub struct Transport<'a> {
     socket: &'a TcpStream,
     layer: Option<Box<dyn Layer>>,
+    #[cfg(unix)]
     read_timeout: Option<Duration>,
+    #[cfg(unix)]
     write_timeout: Option<Duration>,
-    /// Whether the socket is non-blocking, as it is while a file is sent.
+    /// Whether the socket is non-blocking, as it is while a file is sent, and on Windows always.
     nonblocking: bool,
     /// Whether the handler may upgrade the connection.
     upgradable: bool,
+    /// Records the connection.
+    recorder: Option<&'a Recorder>,
     failure: io::Result<()>,
 }
 
@@ -40,10 +45,13 @@ impl<'a> From<&'a TcpStream> for Transport<'a> {
         Transport {
             socket,
             layer: None,
+            #[cfg(unix)]
             read_timeout: None,
+            #[cfg(unix)]
             write_timeout: None,
             nonblocking: false,
             upgradable: false,
+            recorder: None,
             failure: Ok(()),
         }
     }
@@ -70,9 +78,33 @@ impl<'a> Transport<'a> {
         Ok(self.socket.peer_addr()?.ip())
     }
 
+    /// Reads the header of the PROXY protocol first, if the peer is a proxy.
+    pub(crate) fn expect_header(&mut self, is_proxy: &IsProxy) -> io::Result<()> {
+        if is_proxy(Some(self.socket.peer_addr()?.ip())) {
+            self.layer = Some(Box::new(ProxyProtocol::new(self.layer.take())));
+        }
+        Ok(())
+    }
+
+    /// Returns the client for which the peer speaks, when it has become known.
+    pub(super) fn take_client(&mut self) -> Option<IpAddr> {
+        self.layer.as_mut()?.take_client()
+    }
+
     /// Allows the handler to upgrade the connection.
     pub(crate) fn allow_upgrade(&mut self) {
         self.upgradable = true;
+    }
+
+    /// Has the connection recorded.
+    pub(crate) fn record(&mut self, recorder: Option<&'a Recorder>) {
+        self.recorder = recorder;
+    }
+
+    /// Returns the recorder of the connection.
+    pub(super) fn recorder(&self, peer: &str, config: &Config) -> ConnectionRecorder {
+        let recorder = self.recorder.map(|it| it.connection(peer, config));
+        recorder.unwrap_or_default()
     }
 
     pub(super) fn is_upgradable(&self) -> bool {
@@ -90,14 +122,29 @@ impl<'a> Transport<'a> {
             let flushed = self.flush(left);
             return self.answer(flushed.and(Err(ErrorKind::WouldBlock.into())));
         }
-        let ready = self
-            .set_nonblocking(false)
-            .and_then(|()| self.set_read_timeout(left.map(round)));
+        let ready = self.prepare_read(left);
         let read = ready.and_then(|()| match &mut self.layer {
             Some(layer) => layer.read(self.socket, into),
             None => self.socket.read(into),
         });
+        #[cfg(windows)]
+        let read = {
+            let left = left.map_or(READ_INTERVAL, |left| left.min(READ_INTERVAL));
+            or_wait(self.socket, read, PollFlags::IN, Some(left))
+        };
         self.answer(read)
+    }
+
+    #[cfg(unix)]
+    fn prepare_read(&mut self, left: Option<Duration>) -> io::Result<()> {
+        self.set_nonblocking(false)?;
+        self.set_read_timeout(left.map(round))
+    }
+
+    /// On Windows data may be lost when a timeout of the socket is over, so all waiting is done by a poll.
+    #[cfg(windows)]
+    fn prepare_read(&mut self, _: Option<Duration>) -> io::Result<()> {
+        self.set_nonblocking(true)
     }
 
     pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
@@ -109,11 +156,24 @@ impl<'a> Transport<'a> {
     }
 
     fn write_through_layer(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
-        self.set_write_timeout(left.map(round))?;
-        match &mut self.layer {
+        self.prepare_write(left)?;
+        let written = match &mut self.layer {
             Some(layer) => layer.write(self.socket, from),
             None => Ok(0),
-        }
+        };
+        #[cfg(windows)]
+        let written = or_wait(self.socket, written, PollFlags::OUT, left);
+        written
+    }
+
+    #[cfg(unix)]
+    fn prepare_write(&mut self, left: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(left.map(round))
+    }
+
+    #[cfg(windows)]
+    fn prepare_write(&mut self, _: Option<Duration>) -> io::Result<()> {
+        self.set_nonblocking(true)
     }
 
     /// Writes what the socket accepts immediately, and waits only until it accepts anything, so that progress
@@ -125,10 +185,10 @@ impl<'a> Transport<'a> {
         })
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     fn send(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
-        self.set_write_timeout(left.map(round))?;
-        self.socket.write(from)
+        self.set_nonblocking(true)?;
+        when_writable(self.socket, left, || (&mut self.socket).write(from))
     }
 
     /// Sends a piece of a file; without TLS, by reference.
@@ -206,11 +266,14 @@ impl<'a> Transport<'a> {
     }
 
     fn flush(&mut self, left: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(left.map(round))?;
-        match &mut self.layer {
+        self.prepare_write(left)?;
+        let flushed = match &mut self.layer {
             Some(layer) => layer.flush(self.socket),
             None => Ok(()),
-        }
+        };
+        #[cfg(windows)]
+        let flushed = or_wait(self.socket, flushed, PollFlags::OUT, left);
+        flushed
     }
 
     fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
@@ -221,6 +284,7 @@ impl<'a> Transport<'a> {
         Ok(())
     }
 
+    #[cfg(unix)]
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if timeout != self.read_timeout {
             self.socket.set_read_timeout(timeout)?;
@@ -229,6 +293,7 @@ impl<'a> Transport<'a> {
         Ok(())
     }
 
+    #[cfg(unix)]
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if timeout != self.write_timeout {
             self.socket.set_write_timeout(timeout)?;
@@ -263,7 +328,6 @@ impl fmt::Debug for Transport<'_> {
 }
 
 /// Calls `work`, and once more after waiting until the socket is writable, for at most `left`.
-#[cfg(unix)]
 fn when_writable<T>(
     socket: &TcpStream,
     left: Option<Duration>,
@@ -280,18 +344,25 @@ fn when_writable<T>(
     }
 }
 
-#[cfg(not(unix))]
-fn when_writable<T>(
-    _: &TcpStream,
-    _: Option<Duration>,
-    mut work: impl FnMut() -> io::Result<T>,
+/// Waits for one of these events, for at most `left`, if the result is that the socket is not ready.
+#[cfg(windows)]
+fn or_wait<T>(
+    socket: &TcpStream,
+    result: io::Result<T>,
+    events: PollFlags,
+    left: Option<Duration>,
 ) -> io::Result<T> {
-    work()
+    if matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        poll(&mut [PollFd::new(socket, events)], left.as_ref())?;
+    }
+    result
 }
 
 /// Rounds the remaining time to a timeout for the socket: never zero, which would mean no timeout, and coarse
 /// enough that quick operations in a row need not change it. If a wait is cut short by this, the connection
 /// asks for it again.
+#[cfg(unix)]
 fn round(left: Duration) -> Duration {
     let second = Duration::from_secs(1);
     let left = left.min(60 * second);
@@ -303,6 +374,10 @@ fn round(left: Duration) -> Duration {
     let grains = left.as_nanos().div_ceil(grain.as_nanos()).max(1);
     grain * grains as u32
 }
+
+/// How long a connection waits for input before it looks whether the server stops.
+#[cfg(windows)]
+const READ_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The most bytes of a file sent in one call, so that the deadline is checked in between.
 const SEND_CHUNK_MAX: u64 = 1024 * 1024;

@@ -7,9 +7,10 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
+use portable_atomic::AtomicU64;
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init, remove_watch};
 use rustix::io::{ioctl_fionread, read};
 

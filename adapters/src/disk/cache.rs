@@ -15,13 +15,13 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path;
 use std::sync::atomic::AtomicBool;
-#[cfg(feature = "mio")]
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
+#[cfg(feature = "mio")]
+use portable_atomic::AtomicU64;
 use rustix::fs::{AtFlags, StatxFlags, fstat};
 use sanserve_core::{Got, Meta};
 

@@ -109,6 +109,11 @@ impl<'a> NewDirectories<'a> {
         self.entries.last().map_or(self.first, |entry| &entry.dir)
     }
 
+    /// Returns whether the innermost directory was created.
+    pub(super) fn is_last_new(&self) -> bool {
+        self.entries.last().is_some_and(|entry| entry.created)
+    }
+
     /// Keeps the directories.
     pub(super) fn keep(mut self) {
         self.entries.clear();

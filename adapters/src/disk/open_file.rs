@@ -13,6 +13,8 @@ use super::ArchiveFile;
 use super::CachedFile;
 use super::regular_file::RegularFile;
 #[cfg(unix)]
+use super::uploads::OpenUpload;
+#[cfg(unix)]
 use super::{CgiProcess, PendingFile};
 
 /// An open file of a [`Disk`](crate::Disk): a file, a cached file, an archive, a file that is being created, or
@@ -29,6 +31,9 @@ pub(super) enum Kind {
     /// A file that is being created.
     #[cfg(unix)]
     Pending(Box<PendingFile>),
+    /// A file that is being created by an upload that can be resumed.
+    #[cfg(unix)]
+    Upload(OpenUpload),
     /// A CGI process.
     #[cfg(unix)]
     Process(Box<CgiProcess>),
@@ -43,7 +48,7 @@ impl OpenFile {
             Kind::File(file) => file.file(),
             Kind::Archive(_) => None,
             #[cfg(unix)]
-            Kind::Pending(_) | Kind::Process(_) => None,
+            Kind::Pending(_) | Kind::Upload(_) | Kind::Process(_) => None,
         }
     }
 

@@ -202,7 +202,7 @@ impl FileState {
 
 /// Checks that a file has this name, or none if `replaces` is false, and returns its access and metadata. A
 /// symbolic link is not a file, whatever its target is.
-fn find_replaced(
+pub(super) fn find_replaced(
     dir: &Dir,
     name: &OsStr,
     replaces: bool,

@@ -8,10 +8,11 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use portable_atomic::AtomicU64;
 use sanserve_core::FsError;
 
 use super::settings::Settings;

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(windows)]
+use std::io::ErrorKind;
 use std::path::{self, PathBuf};
 use std::sync::Arc;
 
@@ -113,6 +115,10 @@ impl Tree {
     }
 
     pub(super) fn open_file(&self, at: &path::Path) -> io::Result<File> {
+        #[cfg(windows)]
+        if !native::has_long_names(&self.dir, at) {
+            return Err(ErrorKind::NotFound.into());
+        }
         if self.settings.follow {
             return native::open_following(&self.dir, &self.path, at);
         }

@@ -9,7 +9,7 @@ use std::path::{self, PathBuf};
 use std::str;
 use std::time::SystemTime;
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, DirEntry};
 use sanserve_core::{FsError, Path};
 
 use super::numbers::{mix, since_1970};
@@ -18,13 +18,13 @@ use super::numbers::{mix, since_1970};
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
 
 /// Converts a [portable](Path::is_portable) path to one relative to the root, or `None` if no file can have
-/// that name here, or if it may be a short name such as `GIT~1`, which could be that of a hidden file.
+/// that name here.
 pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     let mut native = PathBuf::new();
     for segment in path.segments() {
         let name = str::from_utf8(segment).ok()?;
         let odd = |char: char| char.is_ascii_control() || r#":*?"<>|"#.contains(char);
-        if name.contains(odd) || is_short(name) {
+        if name.contains(odd) {
             return None;
         }
         native.push(name);
@@ -33,6 +33,23 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
         native.push(".");
     }
     Some(Cow::Owned(native))
+}
+
+/// Returns whether no name of the path is a short name such as `GIT~1`, which could be that of a hidden file. A name
+/// that has this form is allowed if the directory lists it.
+pub(super) fn has_long_names(root: &Dir, at: &path::Path) -> bool {
+    let mut parent = PathBuf::from(".");
+    at.iter().all(|name| {
+        let is_named = |entry: io::Result<DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name().eq_ignore_ascii_case(name))
+        };
+        let allowed = !name.to_str().is_some_and(is_short)
+            || root
+                .read_dir(&parent)
+                .is_ok_and(|mut entries| entries.any(is_named));
+        parent.push(name);
+        allowed
+    })
 }
 
 /// Returns whether a name may be a short name: up to eight characters that end with a tilde and digits, and an

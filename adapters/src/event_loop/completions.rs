@@ -39,12 +39,21 @@ impl<F: Send + 'static> Job<F> {
         }
     }
 
-    /// Makes the call and pushes its result. A request that only serves a reply is skipped if no connection
-    /// waits for it any more.
+    /// Makes the call and pushes its result, unless nothing needs it any more.
     pub(super) fn run(self, files: &impl FileSystem<File = F>) {
-        if self.request.is_for_reply() && self.wanted.strong_count() == 0 {
-            return;
+        if self.is_needed() {
+            self.call(files);
         }
+    }
+
+    /// Returns whether the call has to be made. A call that only serves a reply is skipped if no connection waits
+    /// for it any more.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.request.is_for_reply() || self.wanted.strong_count() > 0
+    }
+
+    /// Makes the call and pushes its result.
+    pub(super) fn call(self, files: &impl FileSystem<File = F>) {
         if let FsRequest::Ask(Ask::Verify(given)) = self.request {
             let (wanted, id, queue) = (self.wanted, self.id, self.queue);
             return files.verify_later(&given, Box::new(Verify { wanted, id, queue }));

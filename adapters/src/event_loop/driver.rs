@@ -22,13 +22,15 @@ use super::transport::{SEND_CHUNK_MAX, Transport};
 use super::upgrade::{Upgraded, UpgradedSlot};
 use crate::blocking::handshake_timeout;
 use crate::fs_call::OpenSlot;
+use crate::recording::{Call, ConnectionRecorder, Recorder};
 
 /// A connection with its socket.
 pub(super) struct ConnectionDriver<S, F, H> {
     transport: Transport<S>,
-    /// The peer's address; none for a Unix domain socket.
+    /// The peer's address, or that of the client for which it speaks; none for a Unix domain socket.
     address: Option<IpAddr>,
     state: State<F, H>,
+    recorder: ConnectionRecorder,
 }
 
 enum State<F, H> {
@@ -70,7 +72,19 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
             transport,
             address,
             state: State::Idle(Parked::new(handler, now.tick)),
+            recorder: ConnectionRecorder::default(),
         }
+    }
+
+    /// Records the connection.
+    pub(super) fn record(&mut self, recorder: &Recorder, config: &Config) {
+        self.recorder = recorder.connection(&self.peer(), config);
+    }
+
+    /// Returns the address of the peer as log lines show it.
+    fn peer(&self) -> String {
+        let address = self.address;
+        address.map_or_else(|| "unix:".into(), |ip| ip.to_string())
     }
 
     /// Runs the connection until it would block or its turn is over.
@@ -99,7 +113,12 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
         let State::Active(active) = &mut self.state else {
             return Action::Close;
         };
-        let action = active.drive(now, &mut self.transport, context, log);
+        let (transport, recorder) = (&mut self.transport, &mut self.recorder);
+        let address = &mut self.address;
+        let action = active.drive(now, transport, context, log, recorder, address);
+        if let Action::Close | Action::Upgrade = action {
+            recorder.end(&mut active.conn, now);
+        }
         if let Action::WaitFor(_) = action
             && active.conn.can_park()
         {
@@ -129,12 +148,11 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
         self.state = match mem::replace(&mut self.state, State::Taken) {
             State::Idle(parked) => {
                 let waker = (context.waker)();
-                let address = self.address;
-                let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
-                let mut conn = Connection::unpark(Arc::clone(config), &address, parked);
+                let mut conn = Connection::unpark(Arc::clone(config), &self.peer(), parked);
                 conn.set_waker(Waker::from(waker));
                 if context.can_upgrade {
                     conn.allow_upgrade();
+                    self.recorder.called(Call::AllowUpgrade);
                 }
                 State::Active(Box::new(Active {
                     conn,
@@ -209,6 +227,7 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
             State::Active(active) => active.conn.finish(),
             state => *state = State::Taken,
         }
+        self.recorder.called(Call::Finish);
     }
 
     pub(super) fn socket(&self) -> &S {
@@ -242,6 +261,8 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
         transport: &mut Transport<S>,
         context: &FsContext<'_, FS>,
         log: &mut LogBuffer<'_>,
+        recorder: &mut ConnectionRecorder,
+        address: &mut Option<IpAddr>,
     ) -> Action {
         let Active { conn, call, got } = self;
         let last_got = got;
@@ -253,11 +274,20 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
             if (conn.awaits_work() || call.works_for_reply())
                 && let Some(hang_up) = transport.hang_up()
             {
+                recorder.called(hang_up.call());
                 got = hang_up.notify(conn, got);
             }
-            if transport.is_plain() {
-                conn.without_tls();
+            if transport.has_layer() {
+                if let Some(client) = transport.take_client() {
+                    *address = Some(client);
+                    conn.set_peer(&client.to_string());
+                }
+                if transport.is_plain() {
+                    recorder.called(Call::WithoutTls);
+                    conn.without_tls();
+                }
             }
+            recorder.record(conn, now, &mut got);
             let Step {
                 want,
                 deadline,
@@ -295,21 +325,17 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
                     log.push(lines);
                     Got::Bytes(lines.len())
                 }
-                // A client that has seen the end of its connection may look for its lines in the log.
+                Want::Shutdown if !peer_may_send && transport.may_close() => return Action::Close,
                 Want::Shutdown => {
+                    // The client may look for its lines in the log when it sees the end.
                     log.flush();
-                    if !peer_may_send && transport.may_close() {
-                        return Action::Close;
-                    }
                     transport.shutdown();
                     Got::Bytes(0)
                 }
-                Want::Close => {
-                    log.flush();
-                    return Action::Close;
-                }
+                Want::Close => return Action::Close,
             };
             if let Got::Nothing = got {
+                recorder.waits_until(deadline);
                 let retry_at = call.retry_after.map(|after| now.tick + after);
                 return Action::WaitFor(deadline.into_iter().chain(retry_at).min());
             }

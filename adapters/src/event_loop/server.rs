@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::{self, Builder};
 
@@ -16,8 +16,10 @@ use super::stopper::Stopper;
 use super::system::System;
 use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
+use crate::layer::Layer;
+use crate::proxy_protocol::{IsProxy, ProxyProtocol};
 use crate::server::connections_default;
-use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
+use crate::{BindError, ListenAddr, Listener, Recorder, UpgradedStream, blocking};
 
 /// A server with all its connections on a few threads, by default one for each core, and a limit on their
 /// number. It listens as soon as it is created; connections that arrive before it serves wait.
@@ -43,7 +45,12 @@ pub struct HTTPServer {
     listeners: Vec<Listener>,
     shared: Shared<TcpStream>,
     on_serving: Box<dyn FnOnce() + Send>,
+    make_tls: Option<Box<MakeLayer>>,
+    is_proxy: Option<IsProxy>,
 }
+
+/// Makes a layer above a socket.
+type MakeLayer = dyn Fn() -> io::Result<Box<dyn Layer>> + Send + Sync;
 
 impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
@@ -66,6 +73,8 @@ impl HTTPServer {
         HTTPServer {
             listeners,
             on_serving: Box::new(|| ()),
+            make_tls: None,
+            is_proxy: None,
             shared: Shared::new(
                 thread::available_parallelism().map_or(1, usize::from),
                 connections_default(),
@@ -85,9 +94,9 @@ impl HTTPServer {
     }
 
     /// Sets the maximum number of connections. When another one arrives, a thread closes the connection of its
-    /// own that has been idle longest, or else the one with the oldest incomplete request head. If all
-    /// connections have a reply in progress, the new one waits until one ends. The default is 16,384, or fewer
-    /// if the system allows too few file descriptors for that.
+    /// own that has been idle longest, or else the one that has been in
+    /// [`Phase::Head`](sanserve_core::Phase::Head) longest. If all connections are busy, the new one waits until
+    /// one ends. The default is 16,384, or fewer if the system allows too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
@@ -100,7 +109,16 @@ impl HTTPServer {
     /// Serves HTTPS. A slow handshake delays no other connection.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: crate::Tls) -> HTTPServer {
-        self.shared.layer = Box::new(move || tls.layer().map(Some));
+        self.make_tls = Some(Box::new(move || tls.layer()));
+        self
+    }
+
+    /// Requires the header of the PROXY protocol as [`crate::HTTPServer::with_proxy_protocol`] does.
+    pub fn with_proxy_protocol(
+        mut self,
+        is_proxy: impl Fn(Option<IpAddr>) -> bool + Send + Sync + 'static,
+    ) -> HTTPServer {
+        self.is_proxy = Some(Arc::new(is_proxy));
         self
     }
 
@@ -108,6 +126,12 @@ impl HTTPServer {
     /// function is called by all threads, with several lines at a time.
     pub fn with_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         self.shared.log = Box::new(log);
+        self
+    }
+
+    /// Records all connections. By default nothing is recorded.
+    pub fn with_recorder(mut self, recorder: &Recorder) -> HTTPServer {
+        self.shared.recorder = Some(recorder.clone());
         self
     }
 
@@ -199,8 +223,20 @@ impl HTTPServer {
         self.serve(&files, config.into(), &handler, Some(&upgrade))
     }
 
+    /// Makes the layers above each socket: the header of the PROXY protocol, then TLS.
+    fn stack_layers(&mut self) {
+        let (make_tls, is_proxy) = (self.make_tls.take(), self.is_proxy.take());
+        self.shared.layer = Box::new(move |peer| {
+            let tls = make_tls.as_ref().map(|make| make()).transpose()?;
+            Ok(match &is_proxy {
+                Some(is_proxy) if is_proxy(peer) => Some(Box::new(ProxyProtocol::new(tls))),
+                _ => tls,
+            })
+        });
+    }
+
     fn serve<FS, H: Handler>(
-        self,
+        mut self,
         files: &FS,
         config: Arc<Config>,
         handler: &(impl Fn() -> H + Sync),
@@ -209,6 +245,7 @@ impl HTTPServer {
     where
         FS: FileSystem<File: Send + 'static> + Sync,
     {
+        self.stack_layers();
         let shared = &self.shared;
         let mut pollers = Vec::new();
         for _ in 0..shared.threads {

@@ -3,13 +3,16 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sanserve_core::Config;
 
 use super::stopper::ShutdownState;
 use super::system::{Accepted, Socket};
+use crate::Recorder;
 use crate::layer::Layer;
 use crate::server::failure_line;
 
@@ -22,14 +25,18 @@ pub(super) struct Shared<S> {
     backlog: Mutex<VecDeque<Accepted<S>>>,
     /// The length of the backlog, to be read without its lock.
     backlog_len: AtomicUsize,
+    /// When the file system last evicted its idle cache entries.
+    evicted_at: Mutex<Option<Duration>>,
     pub(super) layer: Box<LayerOf<S>>,
     pub(super) log: Box<dyn Fn(&str) + Send + Sync>,
+    pub(super) recorder: Option<Recorder>,
     pub(super) release_memory: fn(),
     pub(super) shutdown: Arc<ShutdownState<S>>,
 }
 
-/// Makes the layer above a socket, such as TLS, if there is one.
-pub(super) type LayerOf<S> = dyn Fn() -> io::Result<Option<Box<dyn Layer<S>>>> + Send + Sync;
+/// Makes the layer above the socket of this peer, such as TLS, if there is one.
+pub(super) type LayerOf<S> =
+    dyn Fn(Option<IpAddr>) -> io::Result<Option<Box<dyn Layer<S>>>> + Send + Sync;
 
 impl<S: Socket> Shared<S> {
     /// Creates the state of a server without connections, and without a layer above the sockets.
@@ -44,8 +51,10 @@ impl<S: Socket> Shared<S> {
             connections: AtomicUsize::new(0),
             backlog: Mutex::default(),
             backlog_len: AtomicUsize::new(0),
-            layer: Box::new(|| Ok(None)),
+            evicted_at: Mutex::default(),
+            layer: Box::new(|_| Ok(None)),
             log,
+            recorder: None,
             release_memory: || (),
             shutdown: Arc::default(),
         }
@@ -121,12 +130,24 @@ impl<S: Socket> Shared<S> {
         self.connections.load(Ordering::Relaxed) / self.threads
     }
 
-    pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer<S>>>> {
-        (self.layer)()
+    pub(super) fn layer(&self, peer: Option<IpAddr>) -> io::Result<Option<Box<dyn Layer<S>>>> {
+        (self.layer)(peer)
     }
 
     pub(super) fn log(&self) -> &dyn Fn(&str) {
         &self.log
+    }
+
+    /// Returns whether a worker may have the file system evict idle cache entries now: the workers together do that once
+    /// in an interval, as its caches count these calls.
+    pub(super) fn begin_eviction(&self, now: Duration, interval: Duration) -> bool {
+        let evicted_at = self.evicted_at.lock();
+        let mut evicted_at = evicted_at.unwrap_or_else(PoisonError::into_inner);
+        let is_due = evicted_at.is_none_or(|at| now.saturating_sub(at) >= interval);
+        if is_due {
+            *evicted_at = Some(now);
+        }
+        is_due
     }
 
     pub(super) fn trim_memory(&self) {
@@ -148,5 +169,27 @@ impl<S: Socket> Shared<S> {
     /// Returns whether the remaining connections have to be closed.
     pub(super) fn is_aborted(&self) -> bool {
         self.shutdown.is_aborted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn the_workers_together_evict_once_in_an_interval() {
+        let shared = Shared::<TcpStream>::new(2, 10, Box::new(|_| ()));
+        let interval = Duration::from_secs(1);
+        // Each of two workers asks every second, the second one half a second after the first.
+        let asks = (10..20).map(|half| Duration::from_millis(500 * half));
+        let evictions: Vec<_> = asks
+            .filter(|at| shared.begin_eviction(*at, interval))
+            .map(|at| at.as_millis())
+            .collect();
+        assert_eq!(evictions, [5000, 6000, 7000, 8000, 9000]);
+        // Another worker may have read the clock before.
+        assert!(!shared.begin_eviction(Duration::from_millis(8900), interval));
     }
 }

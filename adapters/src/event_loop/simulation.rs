@@ -9,17 +9,30 @@ mod random;
 mod system;
 mod world;
 
-use std::env;
+use std::{env, panic};
 
 /// Simulates `SEEDS` worlds from `FIRST_SEED` on, or the one of `SEED`, with its transcript.
 #[test]
 fn every_client_is_served_in_every_world() {
     let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
     if let Some(seed) = number("SEED") {
-        return world::run(seed, true).unwrap_or_else(|text| panic!("seed {seed}: {text}"));
+        return run(seed, true);
     }
     let first = number("FIRST_SEED").unwrap_or(0);
     for seed in first..first + number("SEEDS").unwrap_or(300) {
-        world::run(seed, false).unwrap_or_else(|text| panic!("seed {seed}: {text}"));
+        run(seed, false);
+    }
+}
+
+/// Runs a world.
+///
+/// # Panics
+/// If something is wrong; the message names the seed.
+fn run(seed: u64, trace: bool) {
+    let result = panic::catch_unwind(|| world::run(seed, trace));
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(text)) => panic!("seed {seed}: {text}"),
+        Err(_) => panic!("seed {seed}: a panic"),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sanserve_core::{FileSystem, FsError, Got};
@@ -18,10 +19,8 @@ pub(super) struct Transport<S> {
     /// Whether the socket may be readable or writable. The poller reports only changes (it is edge-triggered).
     readable: bool,
     writable: bool,
-    /// Whether the peer has closed its side, which the poller does not report again.
+    /// Whether an event has said that the peer has closed its side, which the poller does not report again.
     peer_done: bool,
-    /// The last hang-up that was reported.
-    hang_up: Option<HangUp>,
     /// Whether the system holds back packets that are not full.
     corked: bool,
     failure: io::Result<()>,
@@ -37,7 +36,6 @@ impl<S: Socket> Transport<S> {
             readable: true,
             writable: true,
             peer_done: false,
-            hang_up: None,
             corked: false,
             failure: Ok(()),
         }
@@ -51,16 +49,12 @@ impl<S: Socket> Transport<S> {
     /// child process is being started it has copies of all sockets, so a socket that was closed here lives on
     /// for a moment, and may report an event under a key that now belongs to another connection.
     pub(super) fn on_event(&mut self, readiness: Readiness) -> bool {
-        let old = self.hang_up;
-        if readiness.reset {
-            self.hang_up = Some(HangUp::Reset);
-        } else if readiness.read_closed {
-            self.hang_up.get_or_insert(HangUp::Closed);
-        }
-        self.peer_done |= self.hang_up.is_some();
+        // If an earlier one was wrong, this one is news all the same.
+        let hangs_up = readiness.read_closed || readiness.reset;
+        self.peer_done |= hangs_up;
         let read = readiness.readable || self.peer_done;
         let write = readiness.writable || self.peer_done;
-        let changed = (read && !self.readable) || (write && !self.writable) || self.hang_up != old;
+        let changed = hangs_up || (read && !self.readable) || (write && !self.writable);
         self.readable |= read;
         self.writable |= write;
         changed
@@ -111,6 +105,16 @@ impl<S: Socket> Transport<S> {
             .is_some_and(|layer| layer.is_handshaking())
     }
 
+    /// Returns whether there is a layer above the socket.
+    pub(super) fn has_layer(&self) -> bool {
+        self.layer.is_some()
+    }
+
+    /// Returns the client for which the peer speaks, when it has become known.
+    pub(super) fn take_client(&mut self) -> Option<IpAddr> {
+        self.layer.as_mut()?.take_client()
+    }
+
     /// Returns whether the peer sent plain HTTP to an HTTPS port.
     pub(super) fn is_plain(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
@@ -134,7 +138,7 @@ impl<S: Socket> Transport<S> {
     /// Returns how the peer has hung up, if it has.
     pub(super) fn hang_up(&self) -> Option<HangUp> {
         // The event may have been meant for another socket.
-        self.hang_up.and_then(|_| self.socket.hang_up())
+        self.peer_done.then(|| self.socket.hang_up()).flatten()
     }
 
     /// Returns whether the socket may take data.

@@ -198,11 +198,15 @@ where
     }
 
     fn open(&mut self, socket: Y::Socket, address: Option<IpAddr>) -> io::Result<()> {
-        let transport = Transport::new(socket, self.common.shared.layer()?);
+        let transport = Transport::new(socket, self.common.shared.layer(address)?);
         let handler = (self.common.handler)();
         self.accepted += 1;
+        let mut driver = ConnectionDriver::new(transport, address, handler, self.now);
+        if let Some(recorder) = &self.common.shared.recorder {
+            driver.record(recorder, &self.common.config);
+        }
         let key = self.connections.insert(Slot {
-            driver: ConnectionDriver::new(transport, address, handler, self.now),
+            driver,
             generation: self.accepted,
             deadline: None,
             phase: Phase::Busy,
@@ -277,6 +281,8 @@ where
 
     /// Removes a connection that changes to another protocol.
     fn hand_over(&mut self, key: usize) {
+        // The other protocol may end before this turn does.
+        self.log.flush();
         let slot = self.connections.remove(key);
         self.eviction_order.remove(key);
         self.active -= usize::from(slot.driver.is_active());
@@ -291,8 +297,10 @@ where
     fn close(&mut self, key: usize) {
         let mut slot = self.connections.remove(key);
         self.eviction_order.remove(key);
-        let shared = self.common.shared;
+        let (shared, log) = (self.common.shared, &mut self.log);
         let served = slot.driver.end();
+        // A client that has seen the end of its connection may look for its lines in the log.
+        log.flush();
         shared.log_failure(slot.driver.socket(), &self.common.config, &served);
         shared.release();
         self.active -= usize::from(slot.driver.is_active());
@@ -301,8 +309,11 @@ where
 
     /// Evicts idle cache entries of the file system, and trims memory after a peak.
     fn evict_idle(&mut self) {
-        let held = self.common.files.evict_idle();
-        self.evict_at = held.then_some(self.now.tick + EVICT_INTERVAL);
+        let now = self.now.tick;
+        let is_due = self.common.shared.begin_eviction(now, EVICT_INTERVAL);
+        // If another worker has just done it, there may be entries left.
+        let held = !is_due || self.common.files.evict_idle();
+        self.evict_at = held.then_some(now + EVICT_INTERVAL);
         let fallen = self.connections_peak.has_fallen(self.connections.len());
         if fallen {
             self.connections.shrink_to_fit();

@@ -3,16 +3,16 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
+use sanserve_core::Arc;
 
 use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Archive;
 use sanserve_core::{
-    CgiScript, Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path,
+    CgiScript, Change, Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path,
 };
 
-use super::{FakeProcess, PendingFile, RunningProcess, START};
+use super::{FakeProcess, OpenUpload, PendingFile, RunningProcess, START};
 use crate::content;
 
 /// An open file of a [`Tree`].
@@ -27,6 +27,8 @@ pub enum File {
     Process(Box<RunningProcess>),
     /// A file that is being created, in a [`WritableTree`](super::WritableTree).
     Pending(Box<PendingFile>),
+    /// A file that is being created by an upload that can be resumed, in a [`WritableTree`](super::WritableTree).
+    Upload(OpenUpload),
 }
 
 /// Files, directories and symbolic links; names may contain any bytes. It is built by a chain of calls, each of
@@ -205,13 +207,57 @@ impl Tree {
     /// Stores a file, and creates missing directories. Each file gets a different time.
     pub(super) fn store(&mut self, create: &Create, bytes: &[u8]) -> Result<(), FsError> {
         let at = self.path_for(create)?;
+        self.create_directories_above(&at);
+        self.stored += 1;
+        self.nodes
+            .insert(at, Node::File(bytes.into(), (START, self.stored)));
+        Ok(())
+    }
+
+    fn create_directories_above(&mut self, at: &[u8]) {
         for end in (0..at.len()).filter(|end| at[*end] == b'/') {
             let directory = Node::Directory(None);
             self.nodes.entry(at[..end].to_vec()).or_insert(directory);
         }
-        self.stored += 1;
-        self.nodes
-            .insert(at, Node::File(bytes.into(), (START, self.stored)));
+    }
+
+    /// Creates a directory, or removes a file or an empty directory.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<(), FsError> {
+        let path = change.path();
+        self.check_names(path)?;
+        let missing = match change {
+            Change::CreateDirectory {
+                directories_max, ..
+            } => *directories_max,
+            _ => 0,
+        };
+        let mut above = path.clone();
+        above.pop();
+        let mut at = self.directory_for(&above, missing)?;
+        push(&mut at, path.file_name());
+        match (change, self.nodes.get(&at)) {
+            (Change::CreateDirectory { .. }, None) => {
+                self.create_directories_above(&at);
+                self.nodes.insert(at, Node::Directory(None));
+                return Ok(());
+            }
+            (Change::CreateDirectory { .. }, Some(Node::Directory(_))) => {
+                return Err(FsError::Exists);
+            }
+            (_, None) => return Err(FsError::NotFound),
+            (Change::RemoveFile { meta: removed, .. }, Some(Node::File(bytes, modified))) => {
+                if meta(bytes, *modified) != *removed {
+                    return Err(FsError::Exists);
+                }
+            }
+            (Change::RemoveDirectory { .. }, Some(Node::Directory(_))) => {
+                if self.nodes.keys().any(|path| name_in(path, &at).is_some()) {
+                    return Err(FsError::Exists);
+                }
+            }
+            (_, Some(_)) => return Err(FsError::NotRegularFile),
+        }
+        self.nodes.remove(&at);
         Ok(())
     }
 

@@ -50,6 +50,10 @@ pub enum PasswordError {
         /// What is wrong with it.
         problem: Box<PasswordError>,
     },
+    /// The rights of a user or of everybody are wrong: not a list of `read`, `write` and `delete`.
+    UnknownRight,
+    /// Two lines have the rights of everybody.
+    DuplicateRights,
 }
 
 impl fmt::Display for PasswordError {
@@ -69,6 +73,12 @@ impl fmt::Display for PasswordError {
                 "unknown kind of hash: make one with htpasswd -B, or write {PLAIN} before a password"
             }
             PasswordError::DamagedHash => "this hash is damaged",
+            PasswordError::UnknownRight => {
+                "expected rights such as :rights=read,write, with the names read, write and delete"
+            }
+            PasswordError::DuplicateRights => {
+                "the rights of everybody are given twice: remove one line"
+            }
             PasswordError::Read { path, .. } => {
                 return write!(out, "cannot read {}", path.display());
             }

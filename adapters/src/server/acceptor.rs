@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sanserve_core::Phase;
 use socket2::SockRef;
@@ -43,7 +43,7 @@ impl Acceptor {
     }
 
     /// Accepts a connection, and then waits until there are fewer than `limit`. To make room, it closes an idle
-    /// connection, or else one with an incomplete request head. `None` if the acceptor is closed.
+    /// connection, or else one in [`Phase::Head`]. `None` if the acceptor is closed.
     pub(super) fn accept(&self, limit: usize) -> Option<AcceptedConnection<'_>> {
         loop {
             if self.is_closed() {
@@ -65,11 +65,12 @@ impl Acceptor {
         let mut connections = self.connections();
         while connections.len() >= limit && !self.is_closed() {
             // The connection reads the end of its input. A reply that it has begun in the meantime is not cut off.
-            connections.evict(|OpenConnection { socket, .. }| {
+            let now = Instant::now();
+            connections.evict(now, |OpenConnection { socket, .. }| {
                 !has_unread(socket) && socket.shutdown(Shutdown::Read).is_ok()
             });
             connections.has_waiter = true;
-            connections = match connections.is_evicting() {
+            connections = match connections.is_evicting(now) {
                 true => self
                     .changed
                     .wait_timeout(connections, EVICTION_TIMEOUT)
@@ -117,7 +118,7 @@ impl Acceptor {
             return;
         }
         for it in connections.iter_waiting().filter(|it| !it.is_upgraded) {
-            let _ = it.socket.shutdown(Shutdown::Read);
+            end_input(&it.socket);
         }
         drop(connections);
         self.changed.notify_all();
@@ -140,9 +141,10 @@ impl Acceptor {
     fn wake(&self) {
         // On Linux this wakes it, without another file descriptor, of which there may be none. Where a
         // listening socket cannot be shut down, it takes a connection.
-        if SockRef::from(&self.listener)
-            .shutdown(Shutdown::Read)
-            .is_ok()
+        if cfg!(unix)
+            && SockRef::from(&self.listener)
+                .shutdown(Shutdown::Read)
+                .is_ok()
         {
             return;
         }
@@ -192,7 +194,7 @@ impl AcceptedConnection<'_> {
         let makes_room = acceptor.connections().set_phase(number, phase);
         if acceptor.is_closed() && phase != Phase::Busy {
             // It was busy, or had no phase yet, when the acceptor closed.
-            let _ = self.socket.shutdown(Shutdown::Read);
+            end_input(&self.socket);
         }
         if makes_room {
             acceptor.changed.notify_all();
@@ -217,6 +219,14 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.acceptor.connections().remove(self.number);
         self.acceptor.changed.notify_all();
+    }
+}
+
+/// Makes a connection that waits for a request read the end of its input.
+fn end_input(socket: &TcpStream) {
+    // Windows resets the connection if anything arrives afterwards, so its connections look at `stop` in intervals.
+    if cfg!(unix) {
+        let _ = socket.shutdown(Shutdown::Read);
     }
 }
 

@@ -71,22 +71,22 @@ impl<T> ConnectionTable<T> {
     /// Closes a connection to make room: `close` asks it to close, and returns false if the connection has
     /// received a request at this moment. Another one follows when this one has closed, or after a short time
     /// if it turns out to be busy.
-    pub(crate) fn evict(&mut self, close: impl Fn(&T) -> bool) {
-        while !self.is_evicting()
+    pub(crate) fn evict(&mut self, now: Instant, close: impl Fn(&T) -> bool) {
+        while !self.is_evicting(now)
             && let Some((number, _)) = self.order.first()
         {
             // Until it reports its phase again.
             self.order.set_phase(number, Phase::Busy);
             if self.connections.get(number).is_some_and(&close) {
-                self.evicted = Some(Instant::now());
+                self.evicted = Some(now);
             }
         }
     }
 
     /// Returns whether a connection that was asked to close is still waited for.
-    pub(crate) fn is_evicting(&self) -> bool {
+    pub(crate) fn is_evicting(&self, now: Instant) -> bool {
         self.evicted
-            .is_some_and(|at| at.elapsed() < EVICTION_TIMEOUT)
+            .is_some_and(|at| now.saturating_duration_since(at) < EVICTION_TIMEOUT)
     }
 }
 

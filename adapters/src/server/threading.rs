@@ -1,14 +1,14 @@
 //! [`ThreadingHTTPServer`]: a server that serves each connection on its own thread, up to a maximum number.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::{BindError, UpgradedStream};
+use crate::{BindError, Recorder, UpgradedStream};
 
 /// An [`HTTPServer`] with a thread for each connection and a limit on their number: the default choice.
 ///
@@ -51,8 +51,9 @@ impl ThreadingHTTPServer {
     }
 
     /// Sets the maximum number of connections, 256 by default. When another one arrives, the connection that
-    /// has been idle longest is closed, or else the one with the oldest incomplete request head. If all
-    /// connections have a reply in progress, the new one waits until one ends.
+    /// has been idle longest is closed, or else the one that has been in
+    /// [`Phase::Head`](sanserve_core::Phase::Head) longest. If all connections are busy, the new one waits until
+    /// one ends.
     ///
     /// # Panics
     /// If it is 0.
@@ -80,6 +81,23 @@ impl ThreadingHTTPServer {
     /// same time.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> ThreadingHTTPServer {
         let server = self.server.with_log(log);
+        ThreadingHTTPServer { server, ..self }
+    }
+
+    /// Requires the header of the PROXY protocol as [`HTTPServer::with_proxy_protocol`] does.
+    #[must_use]
+    pub fn with_proxy_protocol(
+        self,
+        is_proxy: impl Fn(Option<IpAddr>) -> bool + Send + Sync + 'static,
+    ) -> ThreadingHTTPServer {
+        let server = self.server.with_proxy_protocol(is_proxy);
+        ThreadingHTTPServer { server, ..self }
+    }
+
+    /// Records all connections, see [`HTTPServer::with_recorder`].
+    #[must_use]
+    pub fn with_recorder(self, recorder: &Recorder) -> ThreadingHTTPServer {
+        let server = self.server.with_recorder(recorder);
         ThreadingHTTPServer { server, ..self }
     }
 
@@ -167,5 +185,6 @@ impl ThreadingHTTPServer {
     }
 }
 
-/// A connection uses a few pages of its stack, if its handler is moderate. Unused stack takes no memory.
-const STACK_SIZE: usize = 256 * 1024;
+/// A connection uses a few pages of its stack, if its handler is moderate; the first page that it compresses takes up to
+/// 300 KiB, where the compressor is made. Unused stack takes no memory.
+const STACK_SIZE: usize = 1024 * 1024;

@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use sanserve_core::{
-    ArchiveRequest, CgiScript, Create, Credentials, Entries, FsError, Opened, Path,
+    ArchiveRequest, CgiScript, Change, Create, Credentials, Entries, FsError, Opened, Path,
 };
 /// A file system with asynchronous methods: an object store, a database, another server. For
 /// [`serve_async`](super::serve_async) and
@@ -113,6 +113,11 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
     fn commit(&self, _file: &mut Self::File) -> impl Future<Output = Result<(), FsError>> + Send {
         ready(Err(FsError::Unsupported))
     }
+
+    /// Creates a directory, or removes a file or an empty directory, see [`Change`]. Unsupported by default.
+    fn change(&self, _change: &Change) -> impl Future<Output = Result<(), FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
 }
 
 /// Forwards every method, so that no default applies.
@@ -153,5 +158,9 @@ impl<F: AsyncFileSystem> AsyncFileSystem for Arc<F> {
 
     async fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
         F::commit(self, file).await
+    }
+
+    async fn change(&self, change: &Change) -> Result<(), FsError> {
+        F::change(self, change).await
     }
 }

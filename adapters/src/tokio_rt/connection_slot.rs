@@ -7,6 +7,7 @@ use std::task::Wake;
 
 use sanserve_core::Phase;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::server::table::ConnectionTable;
 
@@ -34,6 +35,11 @@ impl Signals {
         while !self.is_evicted.load(Ordering::Acquire) {
             self.notify.notified().await;
         }
+    }
+
+    /// Lets this connection stay, because a request has arrived in the meantime.
+    pub(super) fn keep(&self) {
+        self.is_evicted.store(false, Ordering::Release);
     }
 
     /// Waits until the handler's waker is called.
@@ -67,15 +73,16 @@ impl Connections {
     }
 
     /// Closes a connection for the client that waits. Returns whether one is closing.
-    pub(super) fn evict(&self) -> bool {
+    pub(super) fn evict(&self, now: Instant) -> bool {
         let mut table = self.table();
         table.has_waiter = true;
-        table.evict(|signals| {
+        let now = now.into_std();
+        table.evict(now, |signals| {
             signals.is_evicted.store(true, Ordering::Release);
             signals.notify.notify_one();
             true
         });
-        table.is_evicting()
+        table.is_evicting(now)
     }
 
     /// Records that the client has room.
@@ -91,14 +98,14 @@ impl Connections {
 /// The entry of a connection, which is removed on drop.
 pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
-    number: usize,
+    pub(super) number: usize,
     pub(super) signals: Arc<Signals>,
 }
 
 impl ConnectionSlot {
     pub(super) fn set_phase(&self, phase: Phase) {
         // The connection was active after it was asked to close; it is asked again if necessary.
-        self.signals.is_evicted.store(false, Ordering::Release);
+        self.signals.keep();
         let makes_room = self.connections.table().set_phase(self.number, phase);
         if makes_room {
             self.connections.freed.notify_one();

@@ -7,14 +7,12 @@ use std::panic;
 use std::sync::Arc;
 
 use sanserve_core::{Ask, Credentials, FileSystem, FsError, Got, Waiter};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use super::AsyncFileSystem;
+use super::system::{BlockingThreads, Pool, Socket};
 use crate::ask::ASK_RETRY_INTERVAL;
 use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
-use crate::send_file::send_file;
 use crate::system_file;
 
 /// Answers the wants that concern files.
@@ -23,8 +21,8 @@ pub(super) trait FileAccess: Send + Sync {
     type Handle: Send;
 
     /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the transport does not send by reference, no file
-    /// is reported as sendable.
-    fn answer(
+    /// is reported as sendable; otherwise those that a socket of this kind can send.
+    fn answer<S: Socket>(
         &self,
         ask: &Ask,
         sends_files: bool,
@@ -46,14 +44,14 @@ pub(super) trait FileAccess: Send + Sync {
         len: u64,
     ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
-    /// Sends a piece of a file by reference, see [`send_file`].
-    fn send(
+    /// Sends a piece of a file by reference, see [`Socket::send_file`].
+    fn send<S: Socket>(
         &self,
         handle: &mut Self::Handle,
-        socket: &TcpStream,
+        socket: &S,
         at: u64,
         len: u64,
-    ) -> io::Result<Option<usize>>;
+    ) -> impl Future<Output = io::Result<Option<usize>>> + Send;
 
     /// Answers a [`Want::WriteFile`](sanserve_core::Want::WriteFile).
     fn write(
@@ -66,21 +64,42 @@ pub(super) trait FileAccess: Send + Sync {
     fn commit(&self, handle: &mut Self::Handle) -> impl Future<Output = Got<Self::Handle>> + Send;
 }
 
-/// A file system that may block.
-pub(super) struct BlockingFiles<FS>(pub(super) Arc<FS>);
+/// A file system that may block, and the pool that makes its calls then.
+pub(super) struct BlockingFiles<FS, P = BlockingThreads> {
+    files: Arc<FS>,
+    pool: P,
+}
 
-impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
-    for BlockingFiles<FS>
+impl<FS> BlockingFiles<FS> {
+    pub(super) fn new(files: Arc<FS>) -> Self {
+        BlockingFiles::with_pool(files, BlockingThreads)
+    }
+}
+
+impl<FS, P> BlockingFiles<FS, P> {
+    pub(super) fn with_pool(files: Arc<FS>, pool: P) -> Self {
+        BlockingFiles { files, pool }
+    }
+
+    /// Returns the file system.
+    #[cfg(unix)]
+    pub(super) fn files(&self) -> &FS {
+        &self.files
+    }
+}
+
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static, P: Pool> FileAccess
+    for BlockingFiles<FS, P>
 {
     type Handle = OpenSlot<FS::File>;
 
-    async fn answer(&self, ask: &Ask, sends_files: bool) -> Got<Self::Handle> {
-        let got = match self.0.try_answer(ask) {
+    async fn answer<S: Socket>(&self, ask: &Ask, sends_files: bool) -> Got<Self::Handle> {
+        let got = match self.files.try_answer(ask) {
             Got::Nothing => match ask {
                 Ask::Verify(given) => self.verify(Credentials::clone(given)).await,
                 ask => {
-                    let (files, ask) = (Arc::clone(&self.0), ask.clone());
-                    let got = run_blocking(move || files.answer(&ask)).await;
+                    let (files, ask) = (Arc::clone(&self.files), ask.clone());
+                    let got = self.run_blocking(move || files.answer(&ask)).await;
                     if let Got::Nothing = got {
                         tokio::time::sleep(ASK_RETRY_INTERVAL).await;
                     }
@@ -90,7 +109,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
             got => got,
         };
         OpenSlot::hold(system_file::check_sendable(got, |file| {
-            sends_files && system_file::is_sendable(&*self.0, file)
+            sends_files && S::can_send(&*self.files, file)
         }))
     }
 
@@ -99,11 +118,11 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
             return Got::Failed;
         };
         #[cfg(unix)]
-        if system_file::process(&*self.0, file).is_some() {
+        if system_file::process(&*self.files, file).is_some() {
             // Boxed, because connections without a process should have no space for it.
             return Box::pin(self.read_from_process(slot, into)).await;
         }
-        match self.0.try_fill(file, at, into) {
+        match self.files.try_fill(file, at, into) {
             Got::Nothing => self.run(slot.fill(at, into.len()), slot, into).await,
             got => OpenSlot::hold(got),
         }
@@ -114,7 +133,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
             return Got::Failed;
         };
         // The bytes in between were read ahead, or will be.
-        let mut is_cached = |at| matches!(self.0.try_fill(file, at, &mut [0]), Got::Bytes(_));
+        let mut is_cached = |at| matches!(self.files.try_fill(file, at, &mut [0]), Got::Bytes(_));
         if is_cached(at) && is_cached(at + len - 1) {
             return Got::Nothing;
         }
@@ -127,15 +146,15 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
         }
     }
 
-    fn send(
+    async fn send<S: Socket>(
         &self,
         slot: &mut Self::Handle,
-        socket: &TcpStream,
+        socket: &S,
         at: u64,
         len: u64,
     ) -> io::Result<Option<usize>> {
         match slot.get_mut() {
-            Some(file) => send_file(socket, &*self.0, file, at, len),
+            Some(file) => socket.send_file(&*self.files, file, at, len).await,
             None => Ok(None),
         }
     }
@@ -150,7 +169,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
     }
 }
 
-impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles<FS> {
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static, P: Pool> BlockingFiles<FS, P> {
     /// Makes a call on a thread, and puts the file back. If that takes too long, the file does not come back.
     pub(super) async fn run(
         &self,
@@ -166,19 +185,35 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles
 
     /// Makes a call on a thread. `None` if there is no request, because a thread that took too long has the file.
     async fn call(&self, request: Option<FsRequest<FS::File>>) -> Option<FsCompletion<FS::File>> {
-        let (files, request) = (Arc::clone(&self.0), request?);
-        Some(run_blocking(move || system_file::run(request, &*files)).await)
+        let (files, request) = (Arc::clone(&self.files), request?);
+        let call = move || system_file::run(request, &*files);
+        Some(self.run_blocking(call).await)
     }
 
     /// Verifies credentials. The thread may continue with those of other connections, so its end is not awaited.
     async fn verify(&self, given: Credentials) -> Got<FS::File> {
-        let (files, (sender, receiver)) = (Arc::clone(&self.0), oneshot::channel());
-        drop(spawn_blocking(move || {
+        let (files, (sender, receiver)) = (Arc::clone(&self.files), oneshot::channel());
+        drop(self.pool.spawn(move || {
             files.verify_later(&given, Box::new(Verify(sender)));
         }));
         // A panic has already been reported by the panic hook.
         let verified = receiver.await.unwrap_or(Err(FsError::Io));
         Got::Verified(verified)
+    }
+
+    /// Runs `work` on a blocking thread, and propagates its panic.
+    async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        match self.pool.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                // The runtime is shutting down, and this task with it.
+                Err(_) => future::pending().await,
+            },
+        }
     }
 }
 
@@ -195,25 +230,13 @@ impl Waiter for Verify {
     }
 }
 
-/// Runs `work` on a blocking thread, and propagates its panic.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            // The runtime is shutting down, and this task with it.
-            Err(_) => future::pending().await,
-        },
-    }
-}
-
 /// A file system with asynchronous methods.
 pub(super) struct AsyncFiles<FS>(pub(super) Arc<FS>);
 
 impl<FS: AsyncFileSystem> FileAccess for AsyncFiles<FS> {
     type Handle = FS::File;
 
-    async fn answer(&self, ask: &Ask, _: bool) -> Got<FS::File> {
+    async fn answer<S: Socket>(&self, ask: &Ask, _: bool) -> Got<FS::File> {
         let got = match ask {
             Ask::Open(path) => Got::Opened(self.0.open(path).await),
             Ask::List(path) => Got::Listed(self.0.list(path).await),
@@ -221,6 +244,7 @@ impl<FS: AsyncFileSystem> FileAccess for AsyncFiles<FS> {
             Ask::Verify(given) => Got::Verified(self.0.verify(given).await),
             Ask::Archive(request) => Got::Opened(self.0.archive(request).await),
             Ask::Create(create) => Got::Opened(self.0.create(create).await),
+            Ask::Change(change) => Got::Committed(self.0.change(change).await),
             _ => Got::Opened(Err(FsError::Unsupported)),
         };
         got.unsendable()
@@ -235,7 +259,13 @@ impl<FS: AsyncFileSystem> FileAccess for AsyncFiles<FS> {
         unreachable!("no file here is sendable")
     }
 
-    fn send(&self, _: &mut FS::File, _: &TcpStream, _: u64, _: u64) -> io::Result<Option<usize>> {
+    async fn send<S: Socket>(
+        &self,
+        _: &mut FS::File,
+        _: &S,
+        _: u64,
+        _: u64,
+    ) -> io::Result<Option<usize>> {
         Ok(None)
     }
 

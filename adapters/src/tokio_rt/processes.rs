@@ -14,11 +14,12 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 
 use super::file_access::BlockingFiles;
+use super::system::Pool;
 use crate::disk::CgiProcess;
 use crate::fs_call::OpenSlot;
 use crate::system_file;
 
-impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles<FS> {
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static, P: Pool> BlockingFiles<FS, P> {
     /// Reads from a process, which is started first if necessary.
     pub(super) async fn read_from_process(
         &self,
@@ -41,7 +42,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles
     }
 
     fn process<'a>(&self, slot: &'a mut OpenSlot<FS::File>) -> Option<&'a mut CgiProcess> {
-        system_file::process(&*self.0, slot.get_mut()?)
+        system_file::process(self.files(), slot.get_mut()?)
     }
 }
 

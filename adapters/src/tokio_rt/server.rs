@@ -1,26 +1,27 @@
-//! [`HTTPServer`]: accepts connections, up to a limit, and serves each as a task of tokio. At the limit it closes an
-//! idle connection to make room. A handler may take its connection over for another protocol. [`Stopper`] shuts the
-//! server down.
+//! [`HTTPServer`]: serves each connection as a task of tokio. A handler may take its connection over for another
+//! protocol. [`Stopper`] shuts the server down.
 
 use std::fmt;
 use std::future::{Future, Ready};
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Handler};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 
-use super::connection_slot::Connections;
-use super::file_access::{AsyncFiles, BlockingFiles, FileAccess};
-use super::{AsyncFileSystem, ServerContext, Transport, UpgradedStream, serve_connection};
-use crate::server::table::EVICTION_TIMEOUT;
-use crate::server::{ACCEPT_BACKOFF, connections_default, failure_line, listen};
-use crate::{BindError, ListenAddr, blocking};
+#[cfg(feature = "tls")]
+use super::Transport;
+use super::accept_loop::AcceptLoop;
+use super::connection_stream::Stream;
+use super::file_access::{AsyncFiles, BlockingFiles};
+use super::system::Listener;
+use super::{AsyncFileSystem, UpgradedStream};
+use crate::server::{connections_default, listen};
+use crate::{BindError, ListenAddr, Recorder, blocking};
 
 /// A server with a task for each connection and a limit on their number. It listens as soon as it is created;
 /// connections that arrive before it serves wait.
@@ -41,19 +42,9 @@ use crate::{BindError, ListenAddr, blocking};
 /// # }
 /// ```
 pub struct HTTPServer {
-    listener: TcpListener,
     address: SocketAddr,
-    transport: Box<MakeTransport>,
-    connections_max: usize,
-    log: Arc<dyn Fn(&str) + Send + Sync>,
-    /// When replies in progress are cut off, once the server is to stop.
-    stop: watch::Sender<Option<Instant>>,
-    /// Whether the server is serving.
-    serving: watch::Sender<bool>,
+    accept_loop: AcceptLoop<TcpListener>,
 }
-
-/// Makes the transport of a socket, with TLS or without.
-type MakeTransport = dyn Fn(TcpStream) -> io::Result<Transport> + Send + Sync;
 
 impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
@@ -68,49 +59,68 @@ impl HTTPServer {
         let registered = listener
             .set_nonblocking(true)
             .and_then(|()| TcpListener::from_std(listener));
-        Ok(HTTPServer {
-            address,
+        let accept_loop = AcceptLoop {
             listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
-            transport: Box::new(|socket| Ok(Transport::from(socket))),
+            stream: Box::new(|socket| Ok(Stream::Socket(socket))),
             connections_max: connections_default(),
             log: Arc::new(blocking::stderr),
+            recorder: None,
+            is_proxy: None,
             stop: watch::Sender::new(None),
             serving: watch::Sender::new(false),
+        };
+        Ok(HTTPServer {
+            address,
+            accept_loop,
         })
     }
 
     /// Sets the maximum number of connections. When another one arrives, the connection that has been idle
-    /// longest is closed, or else the one with the oldest incomplete request head. If all connections have a
-    /// reply in progress, the new one waits until one ends. The default is 16,384, or fewer if the system
-    /// allows too few file descriptors for that.
+    /// longest is closed, or else the one that has been in [`Phase::Head`](sanserve_core::Phase::Head) longest.
+    /// If all connections are busy, the new one waits until one ends. The default is 16,384, or fewer if the
+    /// system allows too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
-    pub fn with_max_connections(self, connections_max: usize) -> HTTPServer {
+    pub fn with_max_connections(mut self, connections_max: usize) -> HTTPServer {
         assert!(
             connections_max > 0,
             "a server must allow at least one connection"
         );
-        HTTPServer {
-            connections_max,
-            ..self
-        }
+        self.accept_loop.connections_max = connections_max;
+        self
     }
 
     /// Serves HTTPS. The handshake is part of a connection, delays no other connection, and may take as long as
     /// a request head, [`Timeouts::head`](sanserve_core::Timeouts::head), counted from when the connection is
     /// accepted.
     #[cfg(feature = "tls")]
-    pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
-        let transport = Box::new(move |socket| Transport::tls(socket, &tls));
-        HTTPServer { transport, ..self }
+    pub fn with_tls(mut self, tls: crate::Tls) -> HTTPServer {
+        let stream = move |socket| Transport::tls(socket, &tls).map(|transport| transport.0);
+        self.accept_loop.stream = Box::new(stream);
+        self
     }
 
     /// Sets where log lines go, each ended by a newline; by default [standard error](blocking::stderr). The
     /// function is called by many connections at the same time, and must not block.
-    pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
-        let log = Arc::new(log);
-        HTTPServer { log, ..self }
+    pub fn with_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+        self.accept_loop.log = Arc::new(log);
+        self
+    }
+
+    /// Records all connections. By default nothing is recorded.
+    pub fn with_recorder(mut self, recorder: &Recorder) -> HTTPServer {
+        self.accept_loop.recorder = Some(recorder.clone());
+        self
+    }
+
+    /// Requires the header of the PROXY protocol as [`crate::HTTPServer::with_proxy_protocol`] does.
+    pub fn with_proxy_protocol(
+        mut self,
+        is_proxy: impl Fn(Option<IpAddr>) -> bool + Send + Sync + 'static,
+    ) -> HTTPServer {
+        self.accept_loop.is_proxy = Some(Arc::new(is_proxy));
+        self
     }
 
     /// Returns the address that the server listens on, with the port that was chosen.
@@ -125,10 +135,7 @@ impl HTTPServer {
 
     /// Returns a handle that stops the server from another task or thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper {
-            stop: self.stop.clone(),
-            serving: self.serving.subscribe(),
-        }
+        Stopper::of(&self.accept_loop)
     }
 
     /// Serves until the server is stopped, each connection as its own task with its own handler. `files` is a
@@ -148,10 +155,13 @@ impl HTTPServer {
         FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
     {
         let files = Arc::new(files);
-        let access = move || BlockingFiles(Arc::clone(&files));
+        let access = move || BlockingFiles::new(Arc::clone(&files));
         let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
-        self.serve_tasks(access, config.into(), handler, upgrade)
-            .await
+        let serving = self
+            .accept_loop
+            .run(access, config.into(), handler, upgrade);
+        serving.await;
+        Ok(())
     }
 
     /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take over their connections
@@ -175,9 +185,12 @@ impl HTTPServer {
         U: Future<Output = ()> + Send + 'static,
     {
         let files = Arc::new(files);
-        let access = move || BlockingFiles(Arc::clone(&files));
-        self.serve_tasks(access, config.into(), handler, Some(Arc::new(upgrade)))
-            .await
+        let access = move || BlockingFiles::new(Arc::clone(&files));
+        let serving = self
+            .accept_loop
+            .run(access, config.into(), handler, Some(Arc::new(upgrade)));
+        serving.await;
+        Ok(())
     }
 
     /// Serves until the server is stopped, with a file system whose methods are asynchronous. Everything else
@@ -194,84 +207,10 @@ impl HTTPServer {
         let files = Arc::new(files);
         let access = move || AsyncFiles(Arc::clone(&files));
         let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
-        self.serve_tasks(access, config.into(), handler, upgrade)
-            .await
-    }
-
-    /// Serves; `access` makes the file access of each connection.
-    async fn serve_tasks<A, H, U>(
-        self,
-        access: impl Fn() -> A,
-        config: Arc<Config>,
-        handler: impl Fn() -> H + Send + Sync + 'static,
-        upgrade: Option<Arc<impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static>>,
-    ) -> io::Result<()>
-    where
-        A: FileAccess + 'static,
-        H: Handler + Send + 'static,
-        U: Future<Output = ()> + Send + 'static,
-    {
-        let HTTPServer {
-            listener,
-            transport,
-            connections_max,
-            log,
-            stop,
-            serving,
-            ..
-        } = self;
-        serving.send_replace(true);
-        let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
-        let mut stopped = stop.subscribe();
-        let (mut tasks, connections) = (JoinSet::new(), Arc::new(Connections::default()));
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = stop_requested(&mut stopped) => break,
-                Some(_) = tasks.join_next() => continue,
-                accepted = listener.accept() => accepted,
-            };
-            let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    back_off(&error).await;
-                    continue;
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop_requested(&mut stopped) => break,
-                () = make_room(&mut tasks, connections_max, &connections) => {}
-            }
-            let (files, handler, log) = (access(), Arc::clone(&handler), Arc::clone(&log));
-            let (transport, stop, slot) = (
-                transport(socket),
-                ending.subscribe(),
-                Some(connections.add()),
-            );
-            let take_over = upgrade.clone();
-            // Boxed, because the future of an ordinary connection should have no space for it.
-            let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
-            let context = ServerContext { slot, upgrade };
-            let config = Arc::clone(&config);
-            tasks.spawn(async move {
-                let result = match transport {
-                    Ok(transport) => {
-                        let config = Arc::clone(&config);
-                        serve_connection(transport, files, config, handler(), &*log, stop, context)
-                            .await
-                    }
-                    Err(error) => Err(error),
-                };
-                if let Some(line) = failure_line(|| Some(peer), &config, &result) {
-                    log(&line);
-                }
-            });
-        }
-        drop(listener);
-        ending.send_replace(true);
-        wait_for_tasks(tasks, stopped).await;
-        serving.send_replace(false);
+        let serving = self
+            .accept_loop
+            .run(access, config.into(), handler, upgrade);
+        serving.await;
         Ok(())
     }
 }
@@ -291,6 +230,13 @@ pub struct Stopper {
 }
 
 impl Stopper {
+    pub(super) fn of<L: Listener>(accept_loop: &AcceptLoop<L>) -> Stopper {
+        Stopper {
+            stop: accept_loop.stop.clone(),
+            serving: accept_loop.serving.subscribe(),
+        }
+    }
+
     /// Stops accepting connections, closes idle ones, waits up to `grace` for replies in progress, and closes
     /// the remaining connections then. The future is ready when no connection is left; so is `serve_forever`.
     ///
@@ -308,56 +254,6 @@ impl Stopper {
             // A server that was dropped has ended, too.
             let _ = serving.wait_for(|serving| !serving).await;
         }
-    }
-}
-
-/// Waits until the server is to stop.
-async fn stop_requested(stopped: &mut watch::Receiver<Option<Instant>>) {
-    let _ = stopped.wait_for(Option::is_some).await;
-}
-
-/// Waits until there is room for a connection. To make room, an idle connection is closed, or else one with an
-/// incomplete request head.
-async fn make_room(
-    tasks: &mut JoinSet<()>,
-    connections_max: usize,
-    connections: &Arc<Connections>,
-) {
-    while tasks.len() >= connections_max {
-        let is_evicting = connections.evict();
-        tokio::select! {
-            biased;
-            Some(_) = tasks.join_next() => {}
-            () = connections.freed.notified() => {}
-            () = sleep(EVICTION_TIMEOUT), if is_evicting => {}
-        }
-    }
-    connections.waiter_has_room();
-}
-
-/// Waits until all connections have ended, and cuts off those that are left when the grace period is over.
-async fn wait_for_tasks(mut tasks: JoinSet<()>, mut stopped: watch::Receiver<Option<Instant>>) {
-    loop {
-        let deadline = stopped.borrow_and_update().unwrap_or_else(Instant::now);
-        tokio::select! {
-            left = tasks.join_next() => if left.is_none() {
-                return;
-            },
-            () = sleep_until(deadline) => return tasks.shutdown().await,
-            // The grace period may have become shorter.
-            Ok(()) = stopped.changed() => {}
-        }
-    }
-}
-
-/// Pauses after accepting a connection has failed.
-async fn back_off(error: &io::Error) {
-    if !matches!(
-        error.kind(),
-        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-    ) {
-        // Most likely no file descriptor is available, and trying again immediately would not help.
-        sleep(ACCEPT_BACKOFF).await;
     }
 }
 

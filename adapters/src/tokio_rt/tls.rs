@@ -16,7 +16,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{FallibleAccept, TlsAcceptor};
 
 use super::read_write::ReadWrite;
+use super::system::Socket;
 use crate::Tls;
+use crate::proxy_protocol::HeaderReader;
 use crate::tls::{begins_http, drain, protocol_error};
 
 /// The TLS session of one peer, or plain HTTP if the peer begins with that.
@@ -41,6 +43,19 @@ impl Session {
             Session::First(_) | Session::Handshake(_) => None,
             Session::Open(stream) => Some(stream.get_ref().0),
             Session::Plain(socket) => Some(socket),
+        }
+    }
+
+    /// Reads a piece of the header of a proxy, which precedes the handshake.
+    pub(super) fn poll_header(
+        &self,
+        header: &mut HeaderReader,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Session::First(Some((socket, _))) => socket.poll_header(header, cx),
+            // Nothing else is read before the header.
+            _ => Poll::Ready(Err(ErrorKind::Unsupported.into())),
         }
     }
 

@@ -15,7 +15,7 @@ use sanserve_server::{Disk, OpenFile};
 use tempfile::TempDir;
 
 /// How long tests wait for anything: longer than any step takes, and short enough to wait for.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A directory with scripts. Only one exists at a time: a script that is still open for writing in a child process of
 /// another test could not be run, and descriptors could not be counted.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long tests wait for anything: longer than any step takes, and short enough to wait for.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The length of `big` in bytes: more than any socket buffers.
 pub(crate) const BIG_LEN: usize = 64 * 1024 * 1024;

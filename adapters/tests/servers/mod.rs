@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) connections: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<Tls>,
+    /// Whether all peers are proxies, which must send a header of the PROXY protocol.
+    pub(crate) has_proxies: bool,
 }
 
 impl Default for Setup {
@@ -41,6 +43,7 @@ impl Default for Setup {
             connections: 1000,
             timeouts: Timeouts::default(),
             tls: None,
+            has_proxies: false,
         }
     }
 }
@@ -149,6 +152,9 @@ impl TestServer {
         if let Some(tls) = setup.tls {
             server = server.with_tls(tls);
         }
+        if setup.has_proxies {
+            server = server.with_proxy_protocol(|_| true);
+        }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| stopper.shutdown(grace);
         TestServer::on_thread(address, stop, move || {
@@ -184,6 +190,9 @@ impl TestServer {
         if let Some(tls) = setup.tls {
             server = server.with_tls(tls);
         }
+        if setup.has_proxies {
+            server = server.with_proxy_protocol(|_| true);
+        }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| stopper.shutdown(grace);
         TestServer::on_thread(address, stop, move || {
@@ -216,6 +225,9 @@ impl TestServer {
             .with_max_connections(setup.connections);
         if let Some(tls) = setup.tls {
             server = server.with_tls(tls);
+        }
+        if setup.has_proxies {
+            server = server.with_proxy_protocol(|_| true);
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| drop(stopper.shutdown(grace));

@@ -1,10 +1,10 @@
 //! Checks the amplification budget: work, memory and output are at most a small constant times the bytes that a client
 //! sends.
 //!
-//! Each case is a pattern that is repeated in a long request, and a handler. It is run with every method, on file systems
-//! where every path is a directory, a file, or missing, and with 30,000 and 60,000 bytes. For each method and file system,
-//! twice the input may take at most 2.2 times the instructions, and each byte at most 450 instructions. The memory of the
-//! connection and the bytes that it sends may be only a few times those of the request.
+//! Each case is a pattern that is repeated in a long request, and a handler. It is run with every method, on file
+//! systems where every path is a directory, a file, or missing, and with 30,000 and 60,000 bytes. For each method and
+//! file system, twice the input may take at most 2.2 times the instructions, and each byte at most 450 instructions.
+//! The memory of the connection and the bytes that it sends may be only a few times those of the request.
 //!
 //! Other cases are short requests for the listing of a directory with 30,000 or 60,000 entries, which is prepared
 //! beforehand, as file systems do. The cost of a reply without content must not depend on the number of entries: HEAD

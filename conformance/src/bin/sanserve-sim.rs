@@ -1,5 +1,5 @@
-//! Checks the engine in simulated worlds, or the services if the argument is `services`: runs `SEEDS` of them; or runs that
-//! of `SEED` and prints its transcript; or replays the transcript in the file `REPLAY`.
+//! Checks the engine in simulated worlds, or the services if the argument is `services`: runs `SEEDS` of them; or runs
+//! that of `SEED` and prints its transcript; or replays the transcript in the file `REPLAY`.
 
 use std::process::ExitCode;
 

@@ -13,11 +13,15 @@ pub struct FsCheck {
     pub name: &'static str,
     /// Whether it stores files.
     pub stores: bool,
+    /// Whether it creates directories, and removes files and directories
+    /// ([`FileSystem::change`](sanserve_core::FileSystem::change)).
+    pub changes: bool,
     /// Whether the file system must refuse names that are not portable
     /// ([`Path::is_portable`](sanserve_core::Path::is_portable)), as on Windows.
     pub portable_names: bool,
-    /// Whether the file system must have the names of Unix: any bytes, and different names if their letter case differs.
-    /// In the checks with neither this nor [`portable_names`](Self::portable_names) all names are portable ones in ASCII.
+    /// Whether the file system must have the names of Unix: any bytes, and different names if their letter case
+    /// differs. In the checks with neither this nor [`portable_names`](Self::portable_names) all names are portable
+    /// ones in ASCII.
     pub unix_names: bool,
     /// Whether there are symbolic links.
     pub links: bool,
@@ -40,6 +44,7 @@ impl FsCheck {
         Self {
             name,
             stores: false,
+            changes: false,
             portable_names: false,
             unix_names: false,
             links: false,
@@ -53,6 +58,14 @@ impl FsCheck {
         Self {
             stores: true,
             ..Self::new(name)
+        }
+    }
+
+    /// A check that changes the tree, which also stores files.
+    pub(super) fn changing(name: &'static str) -> Self {
+        Self {
+            changes: true,
+            ..Self::storing(name)
         }
     }
 

@@ -16,7 +16,9 @@ use sanserve_core::{Create, FileSystem, FsError};
 use tempfile::TempDir;
 
 use super::check::{FsCheck, Listed};
-use super::subject::{Problem, Subject, Tree, equal, join, new, same_bytes, show};
+use super::subject::{
+    Problem, Subject, Tree, entry, equal, join, new, replacing, same_bytes, show, split,
+};
 use crate::Site;
 
 pub(super) fn checks<F: FileSystem>() -> Vec<Listed<F>> {
@@ -150,10 +152,9 @@ fn socket<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
 
 fn is_special<F: FileSystem>(subject: &Subject<F>, path: &[u8]) -> Result<(), Problem> {
     subject.fails(path, &[FsError::NotRegularFile])?;
-    let entries = subject.list(b"deep")?;
-    let entries = entries.map_err(|error| format!("listing \"/deep\": {error:?}"))?;
-    let found = entries.iter().find(|entry| path.ends_with(entry.name));
-    let found = found.ok_or_else(|| format!("{} is not listed", show(path)))?;
+    let (above, name) = split(path);
+    let entries = subject.entries(above)?;
+    let found = entry(&entries, name)?;
     equal(
         &format!("whether {} is marked as unavailable", show(path)),
         &found.unavailable,
@@ -227,37 +228,28 @@ fn exchanged<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
 }
 
 fn taken<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
-    let folder = root(subject);
-    let mut file = subject.begin(new(b"new"), b"ours")?;
-    fs::write(folder.join("new"), "theirs").map_err(failed)?;
+    keeps_the_file_of_another(subject, new(b"new"))
+}
+
+fn changed_meanwhile<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
+    let meta = subject.file(b"a.txt")?.1;
+    keeps_the_file_of_another(subject, replacing(b"a.txt", meta))
+}
+
+/// Begins to create a file, which another program then writes. Its file must stay, and nothing else be left.
+fn keeps_the_file_of_another<F: FileSystem>(
+    subject: &Subject<F>,
+    create: Create,
+) -> Result<(), Problem> {
+    let path = root(subject).join(OsStr::from_bytes(create.path.as_bytes()));
+    let mut file = subject.begin(create, b"ours")?;
+    fs::write(&path, "another length").map_err(failed)?;
     let committed = subject.fs.commit(&mut file);
     equal("the answer to `Commit`", &committed, &Err(FsError::Exists))?;
     drop(file);
     same_bytes(
         "the file of the other program",
-        &fs::read(folder.join("new")).map_err(failed)?,
-        b"theirs",
-    )?;
-    subject.tree().map(drop)
-}
-
-fn changed_meanwhile<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
-    let folder = root(subject);
-    let replaces = Some(subject.file(b"a.txt")?.1);
-    let mut file = subject.begin(
-        Create {
-            replaces,
-            ..new(b"a.txt")
-        },
-        b"ours",
-    )?;
-    fs::write(folder.join("a.txt"), "another length").map_err(failed)?;
-    let committed = subject.fs.commit(&mut file);
-    equal("the answer to `Commit`", &committed, &Err(FsError::Exists))?;
-    drop(file);
-    same_bytes(
-        "the changed file",
-        &fs::read(folder.join("a.txt")).map_err(failed)?,
+        &fs::read(path).map_err(failed)?,
         b"another length",
     )?;
     subject.tree().map(drop)
@@ -275,14 +267,8 @@ fn permissions<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
     )?;
     for old in [0o600, 0o640, 0o755] {
         fs::set_permissions(folder.join("a.txt"), Permissions::from_mode(old)).map_err(failed)?;
-        let replaces = Some(subject.file(b"a.txt")?.1);
-        subject.store(
-            Create {
-                replaces,
-                ..new(b"a.txt")
-            },
-            b"new",
-        )?;
+        let meta = subject.file(b"a.txt")?.1;
+        subject.store(replacing(b"a.txt", meta), b"new")?;
         let more = mode("a.txt").map_err(failed)? & !(old & !0o111);
         equal(
             &format!("what is added to the permissions {old:o}"),

@@ -1,9 +1,9 @@
 //! Checks of symbolic links.
 
-use sanserve_core::{FileSystem, FsError, Opened};
+use sanserve_core::{Create, FileSystem, FsError, Opened};
 
 use super::check::{FsCheck, Listed};
-use super::subject::{Problem, Subject, equal, new, show, summary};
+use super::subject::{Problem, Subject, entry, equal, new, replacing, show, summary};
 
 pub(super) fn checks<F: FileSystem>() -> Vec<Listed<F>> {
     let listed = |check, run| Listed { check, run };
@@ -75,11 +75,9 @@ fn inside<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
         &subject.names(b"directory")?,
         &subject.names(b"deep")?,
     )?;
-    let entries = subject.list(b"")?;
-    let entries = entries.map_err(|error| format!("listing \"/\": {error:?}"))?;
+    let entries = subject.entries(b"")?;
     for (name, directory, len) in [(&b"file"[..], false, Some(6)), (b"directory", true, None)] {
-        let found = entries.iter().find(|entry| entry.name == name);
-        let found = found.ok_or_else(|| format!("{} is not listed", show(name)))?;
+        let found = entry(&entries, name)?;
         let flags = (found.link, found.directory, found.unavailable);
         equal(
             &format!("{} (link, directory, unavailable)", show(name)),
@@ -123,11 +121,9 @@ fn outside<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
 
 /// Expects that these names are in the listing of the root, marked, and without anything about their target.
 fn are_unavailable<F: FileSystem>(subject: &Subject<F>, names: &[&[u8]]) -> Result<(), Problem> {
-    let entries = subject.list(b"")?;
-    let entries = entries.map_err(|error| format!("listing \"/\": {error:?}"))?;
+    let entries = subject.entries(b"")?;
     for name in names {
-        let found = entries.iter().find(|entry| entry.name == *name);
-        let found = found.ok_or_else(|| format!("{} is not listed", show(name)))?;
+        let found = entry(&entries, name)?;
         let flags = (
             found.link,
             found.unavailable,
@@ -162,14 +158,7 @@ fn storing_at<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
     ] {
         subject.refuses(&new(path), &refusals)?;
         if let Ok(Opened::File { meta, .. }) = subject.open(path)? {
-            let replaces = Some(meta);
-            subject.refuses(
-                &sanserve_core::Create {
-                    replaces,
-                    ..new(path)
-                },
-                &refusals,
-            )?;
+            subject.refuses(&replacing(path, meta), &refusals)?;
         }
     }
     subject.lacks(b"nowhere")
@@ -184,7 +173,7 @@ fn storing_through<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
 fn storing_outside<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
     for path in [&b"exit/new"[..], b"deep/exit/new", b"exit/missing/new"] {
         for directories_max in [0, 2] {
-            let create = sanserve_core::Create {
+            let create = Create {
                 directories_max,
                 ..new(path)
             };
@@ -192,7 +181,7 @@ fn storing_outside<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
         }
     }
     // A broken link is not a missing directory.
-    let create = sanserve_core::Create {
+    let create = Create {
         directories_max: 2,
         ..new(b"broken/new")
     };

@@ -3,7 +3,7 @@
 use sanserve_core::{Create, FileSystem, FileVersion, FsError, Meta};
 
 use super::check::{FsCheck, Listed, noise};
-use super::subject::{Problem, Subject, equal, new, same_bytes};
+use super::subject::{Problem, Subject, equal, replacing, same_bytes};
 
 pub(super) fn checks<F: FileSystem>() -> Vec<Listed<F>> {
     let listed = |name, run| Listed {
@@ -21,15 +21,6 @@ pub(super) fn checks<F: FileSystem>() -> Vec<Listed<F>> {
         listed("replacing/without a commit", without_a_commit),
         listed("replacing/versions", versions),
     ]
-}
-
-/// Returns the question to replace a file of which this is known.
-fn replacing(path: &[u8], meta: Meta) -> Create {
-    let replaces = Some(meta);
-    Create {
-        replaces,
-        ..new(path)
-    }
 }
 
 /// Replaces a file as it is.

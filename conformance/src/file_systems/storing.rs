@@ -3,7 +3,7 @@
 use sanserve_core::{Create, FileSystem, FsError, Got};
 
 use super::check::{FsCheck, Listed, noise};
-use super::subject::{Problem, Subject, equal, new, show};
+use super::subject::{Problem, Subject, entry, equal, new, show};
 
 pub(super) fn checks<F: FileSystem>() -> Vec<Listed<F>> {
     let listed = |name, run| Listed {
@@ -58,10 +58,8 @@ fn a_file<F: FileSystem>(subject: &Subject<F>) -> Result<(), Problem> {
         &subject.file(b"new")?.1.executable,
         &false,
     )?;
-    let entries = subject.list(b"")?;
-    let entries = entries.map_err(|error| format!("listing \"/\": {error:?}"))?;
-    let found = entries.iter().find(|entry| entry.name == b"new");
-    let found = found.ok_or("a stored file is not listed")?;
+    let entries = subject.entries(b"")?;
+    let found = entry(&entries, b"new")?;
     equal("its listed length", &found.len.unwrap_or(7), &7)?;
     let mut tree = subject.tree()?;
     tree.remove(&b"new"[..]);

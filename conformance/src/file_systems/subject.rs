@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sanserve_core::{
-    Ask, Create, Entries, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path,
+    Ask, Change, Create, Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path,
 };
 
 use super::FsCheck;
@@ -21,7 +20,8 @@ pub(super) struct Subject<F: FileSystem> {
     /// The files that it has at the beginning.
     pub(super) site: Site,
     /// The folder that it serves, if there is one.
-    pub(super) root: Option<PathBuf>,
+    #[cfg(unix)]
+    pub(super) root: Option<std::path::PathBuf>,
     pub(super) space: u64,
 }
 
@@ -33,6 +33,7 @@ impl<F: FileSystem> Subject<F> {
         Self {
             fs,
             site: check.site(),
+            #[cfg(unix)]
             root: None,
             space: check.space,
         }
@@ -40,9 +41,9 @@ impl<F: FileSystem> Subject<F> {
 
     /// Asks without blocking and then with it, as an event loop does. The answers must be equal.
     pub(super) fn ask(&self, ask: &Ask) -> Result<Got<F::File>, Problem> {
-        // A file must not be begun twice.
+        // A file must not be begun twice, and a change not be made twice.
         let tried = match ask {
-            Ask::Create(_) => Got::Nothing,
+            Ask::Create(_) | Ask::Change(_) => Got::Nothing,
             ask => self.fs.try_answer(ask),
         };
         let mut answer = self.fs.answer(ask);
@@ -107,11 +108,16 @@ impl<F: FileSystem> Subject<F> {
         }
     }
 
+    /// Returns the entries of a directory.
+    pub(super) fn entries(&self, path: &[u8]) -> Result<Arc<Entries>, Problem> {
+        let entries = self.list(path)?;
+        entries.map_err(|error| format!("listing {}: {error:?}", show(path)))
+    }
+
     /// Returns the names in a directory, without those that are temporary. There must be no name twice, and neither `.`
     /// nor `..`.
     pub(super) fn names(&self, path: &[u8]) -> Result<BTreeSet<Vec<u8>>, Problem> {
-        let entries = self.list(path)?;
-        let entries = entries.map_err(|error| format!("listing {}: {error:?}", show(path)))?;
+        let entries = self.entries(path)?;
         let mut names = BTreeSet::new();
         for entry in entries.iter() {
             if matches!(entry.name, b"" | b"." | b"..") || entry.name.contains(&b'/') {
@@ -209,8 +215,7 @@ impl<F: FileSystem> Subject<F> {
         let mut tree = Tree::new();
         let mut ahead = vec![Vec::new()];
         while let Some(path) = ahead.pop() {
-            let entries = self.list(&path)?;
-            let entries = entries.map_err(|error| format!("listing {}: {error:?}", show(&path)))?;
+            let entries = self.entries(&path)?;
             for entry in entries.iter().filter(|entry| !entry.link) {
                 let below = join(&path, entry.name);
                 if !Path::is_name(entry.name) {
@@ -323,16 +328,53 @@ impl<F: FileSystem> Subject<F> {
             )),
         })
     }
+
+    /// Makes a change.
+    pub(super) fn change(&self, change: &Change) -> Result<(), Problem> {
+        let changed = self.try_change(change)?;
+        changed.map_err(|error| format!("{change:?} fails: {error:?}"))
+    }
+
+    /// Expects that a change is not made, because of one of these errors, and that nothing changes.
+    pub(super) fn refuses_change(
+        &self,
+        change: &Change,
+        expected: &[FsError],
+    ) -> Result<(), Problem> {
+        self.unchanged(|| match self.try_change(change)? {
+            Err(error) if expected.contains(&error) => Ok(()),
+            result => Err(format!(
+                "{change:?} returns {result:?}, expected {expected:?}"
+            )),
+        })
+    }
+
+    fn try_change(&self, change: &Change) -> Result<Result<(), FsError>, Problem> {
+        match self.ask(&Ask::Change(Box::new(change.clone())))? {
+            Got::Committed(result) => Ok(result),
+            other => Err(format!("the answer to `Change` is {}", text(&other))),
+        }
+    }
 }
 
 /// Returns the question to create a file in an existing directory.
 pub(super) fn new(path: &[u8]) -> Create {
+    Create::new(to_path(path))
+}
+
+/// Returns the question to replace a file of which this is known.
+pub(super) fn replacing(path: &[u8], meta: Meta) -> Create {
     Create {
-        path: to_path(path),
-        directories_max: 0,
-        replaces: None,
-        len: None,
+        replaces: Some(meta),
+        ..new(path)
     }
+}
+
+/// Returns the entry with this name.
+pub(super) fn entry<'e>(entries: &'e Entries, name: &[u8]) -> Result<Entry<'e>, Problem> {
+    let mut entries = entries.iter();
+    let found = entries.find(|entry| entry.name == name);
+    found.ok_or_else(|| format!("{} is not listed", show(name)))
 }
 
 pub(super) fn to_path(path: &[u8]) -> Path {

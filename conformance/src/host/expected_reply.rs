@@ -54,7 +54,7 @@ pub(super) fn form(
 ) -> Vec<Token> {
     let length = content.len().to_string();
     fields.retain(|(name, value)| match &name[..] {
-        "connection" | "keep-alive" | "transfer-encoding" => false,
+        "connection" | "keep-alive" | "transfer-encoding" | "upgrade" => false,
         // A wrong length is kept, and so is one without content (RFC 9110 §8.6).
         "content-length" => !has_content(status, method) || to_text(value) != length,
         _ => true,

@@ -78,6 +78,8 @@ fn paths(conversation: &Conversation) -> Result<(), String> {
             Ask::Verify(_) => continue,
             Ask::Archive(request) => &request.path,
             Ask::Create(create) => &create.path,
+            Ask::Change(change) => change.path(),
+            Ask::Upload(request) => request.path(),
             other => return Err(format!("no check for {other:?}")),
         };
         let bytes = path.as_bytes();

@@ -6,8 +6,8 @@ use super::reader::{self, ParsedReply, ReplyEnd};
 /// Compares a conversation with its reference run.
 ///
 /// All replies except the last must be equal, and there must be the same number unless there was a fault. The last may
-/// be truncated, or be an error in place of the reference's reply, if a fault explains it; and it may differ if the last
-/// reply of the reference run failed, too. Not compared are interim replies, how content is chunked, multipart
+/// be truncated, or be an error in place of the reference's reply, if a fault explains it; and it may differ if the
+/// last reply of the reference run failed, too. Not compared are interim replies, how content is chunked, multipart
 /// boundaries, and `Connection` after `finish()`.
 ///
 /// # Errors

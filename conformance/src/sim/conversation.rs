@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sanserve_core::{Ask, Config, Entries, FsError, Meta};
+use sanserve_core::{Ask, Config, Entries, FsError, Meta, UploadState};
 
 pub use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
 use super::input::Input;
@@ -55,8 +55,8 @@ pub struct Conversation {
     pub reference: Option<ReferenceRun>,
 }
 
-/// When a connection takes place. In a quarter of the worlds there is one connection without faults before all others, and
-/// one with the same request after them.
+/// When a connection takes place. In a quarter of the worlds there is one connection without faults before all others,
+/// and one with the same request after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Before all others.
@@ -110,6 +110,8 @@ pub enum Answer {
     Directory,
     /// The credentials are right.
     Verified,
+    /// The change was made.
+    Changed,
     /// A CGI process.
     Process {
         /// The output that was read.
@@ -117,6 +119,13 @@ pub enum Answer {
     },
     /// A file that is being created.
     Writer(Writing),
+    /// An upload that was begun, resumed or cancelled.
+    Upload {
+        /// Its state at that time.
+        state: UploadState,
+        /// What the connection has written to it.
+        writing: Writing,
+    },
     /// The entries of a directory.
     Listed(Arc<Entries>),
     /// An error.
@@ -234,7 +243,8 @@ impl Conversation {
         reader::parse(&self.output, &self.logged())
     }
 
-    /// Returns the requests that were sent whole, with their replies, in order. There are none if the input was damaged.
+    /// Returns the requests that were sent whole, with their replies, in order. There are none if the input was
+    /// damaged.
     ///
     /// # Errors
     /// The first error of the parser of replies.

@@ -35,7 +35,7 @@ pub(super) struct Driver<F, H> {
     failed: bool,
     /// The bytes that the peer had received when the last request began, and the number of that request.
     reply_began: (usize, usize),
-    /// It never stops, so it is no longer stepped.
+    /// It never stops, so the world takes no further steps of it.
     pub(super) abandoned: bool,
     transcript: Option<Transcript>,
     /// The number of faults in the transcript.

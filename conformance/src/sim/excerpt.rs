@@ -1,4 +1,4 @@
-//! The excerpt of a transcript that is printed: at most so many lines, none of them long.
+//! The excerpt of a transcript that is printed: a limited number of lines, none of them long.
 
 /// The lines that are printed at most, with one that says how many are left out.
 const LINES_MAX: usize = 180;

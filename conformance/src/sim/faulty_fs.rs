@@ -165,7 +165,7 @@ impl FaultyIo<'_> {
     /// Returns the record of a file that is being created; `None` for a CGI process.
     fn writing(&mut self, call: usize) -> Option<&mut Writing> {
         match &mut self.conversation.fs_calls[call].answer {
-            Answer::Writer(writing) => Some(writing),
+            Answer::Writer(writing) | Answer::Upload { writing, .. } => Some(writing),
             _ => None,
         }
     }
@@ -192,15 +192,20 @@ impl FaultyIo<'_> {
         if let Some(answer) = self.delay() {
             return answer;
         }
-        let mut got = fs.answer(ask);
-        if self.plan.occurs(FaultClass::FsError) {
-            let error = self.plan.detail.pick(&FS_ERRORS);
-            got = match ask {
-                Ask::List(_) => Got::Listed(Err(error)),
-                Ask::Verify(_) => Got::Verified(Err(error)),
-                _ => Got::Opened(Err(error)),
-            };
-        }
+        let fails = self.plan.occurs(FaultClass::FsError);
+        let error = fails.then(|| self.plan.detail.pick(&FS_ERRORS));
+        let got = match (error, ask) {
+            (None, ask) => fs.answer(ask),
+            (Some(error), Ask::List(_)) => Got::Listed(Err(error)),
+            (Some(error), Ask::Verify(_)) => Got::Verified(Err(error)),
+            // Nothing was changed.
+            (Some(error), Ask::Change(_)) => Got::Committed(Err(error)),
+            // The file system has done its work in vain.
+            (Some(error), ask) => {
+                fs.answer(ask);
+                Got::Opened(Err(error))
+            }
+        };
         let number = self.conversation.fs_calls.len();
         let (answer, got) = self.track(got, number);
         if let Answer::Failed(error) = answer {
@@ -248,6 +253,12 @@ impl FaultyIo<'_> {
                 let answer = Answer::Writer(Writing::default());
                 (answer, Got::Opened(Ok(Opened::Writer(file))))
             }
+            Got::Opened(Ok(Opened::Upload { file, state })) => {
+                let file = self.handles.track(file, number);
+                let writing = Writing::default();
+                let answer = Answer::Upload { state, writing };
+                (answer, Got::Opened(Ok(Opened::Upload { file, state })))
+            }
             Got::Opened(Ok(Opened::Directory)) => {
                 (Answer::Directory, Got::Opened(Ok(Opened::Directory)))
             }
@@ -259,6 +270,8 @@ impl FaultyIo<'_> {
             Got::Listed(Err(error)) => (Answer::Failed(error), Got::Listed(Err(error))),
             Got::Verified(Ok(())) => (Answer::Verified, Got::Verified(Ok(()))),
             Got::Verified(Err(error)) => (Answer::Failed(error), Got::Verified(Err(error))),
+            Got::Committed(Ok(())) => (Answer::Changed, Got::Committed(Ok(()))),
+            Got::Committed(Err(error)) => (Answer::Failed(error), Got::Committed(Err(error))),
             _ => panic!("the answer does not belong to the call"),
         }
     }

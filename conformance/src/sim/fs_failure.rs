@@ -26,6 +26,10 @@ pub enum FsOperation {
     Archive,
     /// `Ask::Create`.
     Create,
+    /// `Ask::Change`.
+    Change,
+    /// `Ask::Upload`.
+    Upload,
     /// `Want::ReadFile`.
     Read,
     /// `Want::Copy`.
@@ -38,13 +42,15 @@ pub enum FsOperation {
 
 impl FsOperation {
     /// All operations. In a world each may fail with each of [`FS_ERRORS`].
-    pub const ALL: [FsOperation; 10] = [
+    pub const ALL: [FsOperation; 12] = [
         FsOperation::Open,
         FsOperation::List,
         FsOperation::Run,
         FsOperation::Verify,
         FsOperation::Archive,
         FsOperation::Create,
+        FsOperation::Change,
+        FsOperation::Upload,
         FsOperation::Read,
         FsOperation::Copy,
         FsOperation::Write,
@@ -60,6 +66,8 @@ impl FsOperation {
             Ask::Verify(_) => FsOperation::Verify,
             Ask::Archive(_) => FsOperation::Archive,
             Ask::Create(_) => FsOperation::Create,
+            Ask::Change(_) => FsOperation::Change,
+            Ask::Upload(_) => FsOperation::Upload,
             other => unreachable!("no operation for {other:?}"),
         }
     }
@@ -80,3 +88,9 @@ pub const FS_ERRORS: [FsError; 12] = [
     FsError::TooMany,
     FsError::Io,
 ];
+
+/// Returns the error with this name, as `Debug` writes it.
+pub(crate) fn read_fs_error(name: &str) -> Option<FsError> {
+    let mut all = FS_ERRORS.into_iter();
+    all.find(|error| format!("{error:?}") == name)
+}

@@ -170,8 +170,8 @@ impl Upgrader {
     }
 }
 
-/// Does up to 12 random things, valid or not. They depend only on its number, not on the fragmentation, because it reads
-/// to the end of anything that it reads.
+/// Does up to 12 random things, valid or not. They depend only on its number, not on the fragmentation, because it
+/// reads to the end of anything that it reads.
 struct RandomHandler {
     random: Random,
     actions_left: usize,

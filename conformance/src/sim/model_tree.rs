@@ -2,10 +2,13 @@
 //! what each file and directory contained at each time.
 //!
 //! It has links, hidden names, CGI scripts, passwords, archives and a limited space. As on a disk, a file that is being
-//! created has a temporary name in its directory, and gets its name in one step; an open file keeps its content.
+//! created has a temporary name in its directory, and gets its name in one step; an open file keeps its content. It keeps
+//! uploads that can be resumed.
 
 mod history;
+mod named_change;
 mod nodes;
+mod uploads;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -15,13 +18,15 @@ use std::sync::Arc;
 use sanserve_core::archive::Archive;
 use sanserve_core::{
     ArchiveRequest, CgiScript, Create, Credentials, Entries, FileSystem, FsError, Got, Meta,
-    Opened, Path,
+    Opened, Path, UploadRequest, UploadToken, listing,
 };
 
-pub use self::history::Change;
 pub(super) use self::history::History;
+pub use self::history::{Cause, Change};
 pub use self::nodes::Version;
+use self::nodes::directory_of;
 pub(super) use self::nodes::{Node, Nodes, is_temporary};
+use self::uploads::{OpenUpload, Uploads};
 use self::writer::NewFile;
 use super::Random;
 use super::script::ScriptProcess;
@@ -30,6 +35,7 @@ use super::script::ScriptProcess;
 #[derive(Clone, Debug)]
 pub struct ModelTree {
     state: Rc<RefCell<State>>,
+    uploads: Rc<RefCell<Uploads>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +65,8 @@ pub enum ModelFile {
     Archive(Box<Archive<ModelFile>>, Cell<bool>),
     /// A file that is being created.
     New(NewFile),
+    /// An upload that can be resumed.
+    Upload(OpenUpload),
 }
 
 impl AsRef<ModelTree> for ModelTree {
@@ -81,51 +89,64 @@ impl ModelTree {
             has_versions: !random.one_in(4),
         };
         for (path, node) in nodes::fixed() {
-            state.set(path.as_bytes(), Some(node), false);
+            state.set(path.as_bytes(), Some(node), Cause::World);
         }
         for path in nodes::FILES {
             if !random.one_in(6) {
                 let content = nodes::content(random);
-                state.store(path.as_bytes(), content, false);
+                state.store(path.as_bytes(), content, Cause::World);
             }
         }
         state.grown = state.history.len();
         ModelTree {
             state: Rc::new(RefCell::new(state)),
+            uploads: Rc::default(),
         }
     }
 
-    /// Replaces, creates or removes a file, preferably one that is open, or removes a directory.
-    pub fn change(&self, random: &mut Random) {
+    /// Replaces, creates or removes a file, preferably one that is open, or removes a directory; or lets a day pass.
+    pub fn change_at_random(&self, random: &mut Random) {
+        if random.one_in(10) {
+            return self.uploads.borrow_mut().pass_day();
+        }
         let state = &mut *self.state.borrow_mut();
         let open = state.nodes.open_file().filter(|_| !random.one_in(3));
         let path = open.unwrap_or_else(|| random.pick(nodes::FILES).into());
+        // A request may have removed the directory.
+        if !state.nodes.exists(directory_of(&path)) {
+            return;
+        }
         match random.below(6) {
             0 => {
                 if state.nodes.is_file(&path) {
-                    state.set(&path, None, false);
+                    state.set(&path, None, Cause::World);
                 }
             }
             // As long as before.
             1..4 if state.nodes.is_file(&path) => {
                 let len = state.nodes.content(&path).map_or(0, <[u8]>::len);
                 let content = nodes::bytes(random, len);
-                state.store(&path, content, false);
+                state.store(&path, content, Cause::World);
             }
             4 if random.one_in(4) => {
                 let void = !state.nodes.exists(nodes::VOID);
-                state.set(nodes::VOID, void.then_some(Node::Directory), false);
+                state.set(nodes::VOID, void.then_some(Node::Directory), Cause::World);
             }
             _ => {
                 let content = nodes::content(random);
-                state.store(&path, content, false);
+                state.store(&path, content, Cause::World);
             }
         }
     }
 
     /// Stores a file as an upload does, but regardless of what exists: for file systems with a fault.
     pub fn store(&self, path: &[u8], content: Vec<u8>) {
-        self.state.borrow_mut().store(path, content, true);
+        self.state.borrow_mut().store(path, content, Cause::Upload);
+    }
+
+    /// Removes a file or a directory, regardless of what is in it: for file systems with a fault.
+    pub fn remove(&self, path: &[u8]) {
+        self.state.borrow_mut().set(path, None, Cause::Removal);
     }
 
     /// Returns the content of the file at a path.
@@ -139,6 +160,26 @@ impl ModelTree {
     #[must_use]
     pub fn temporary_paths(&self) -> Vec<Vec<u8>> {
         self.state.borrow().temporary.clone()
+    }
+
+    /// Removes all unfinished uploads, as if a day had passed.
+    pub fn expire_uploads(&self) {
+        self.uploads.borrow_mut().expire();
+    }
+
+    /// Returns whether a day has passed while requests were answered.
+    pub(super) fn has_passed_day(&self) -> bool {
+        self.uploads.borrow().has_passed_day()
+    }
+
+    /// Returns whether the upload of a path with this number was cancelled.
+    pub(super) fn is_cancelled(&self, upload: &(Vec<u8>, UploadToken)) -> bool {
+        self.uploads.borrow().is_cancelled(upload)
+    }
+
+    /// Returns what was answered about uploads and must not have been.
+    pub(super) fn upload_mistakes(&self) -> Vec<String> {
+        self.uploads.borrow().mistakes()
     }
 
     /// Returns the path that a request changes or reads, with all links to directories followed.
@@ -172,29 +213,30 @@ impl ModelTree {
         };
         ModelTree {
             state: Rc::new(RefCell::new(state)),
+            uploads: Rc::default(),
         }
     }
 }
 
 impl State {
     /// Sets or removes a node.
-    fn set(&mut self, path: &[u8], node: Option<Node>, is_upload: bool) {
+    fn set(&mut self, path: &[u8], node: Option<Node>, cause: Cause) {
         let replaced = self.nodes.set(path, node.clone());
         self.history.push(Change {
             path: path.into(),
             version: node.as_ref().and_then(Node::version).cloned(),
             replaced: replaced.as_ref().and_then(Node::version).cloned(),
             node,
-            is_upload,
+            cause,
         });
     }
 
-    fn store(&mut self, path: &[u8], content: Vec<u8>, is_upload: bool) {
+    fn store(&mut self, path: &[u8], content: Vec<u8>, cause: Cause) {
         let version = Version {
             number: self.history.len() as u64,
             bytes: content.into(),
         };
-        self.set(path, Some(Node::File(version)), is_upload);
+        self.set(path, Some(Node::File(version)), cause);
     }
 
     fn meta(&self, node: &Node) -> Meta {
@@ -240,7 +282,12 @@ impl FileSystem for ModelTree {
             Node::Directory => {}
             _ => return Err(FsError::NotRegularFile),
         }
-        Ok(Arc::new(state.nodes.list(&directory, &state.temporary)))
+        let mut entries = state.nodes.list(&directory, &state.temporary);
+        // Some file systems prepare their listings.
+        if entries.len().is_multiple_of(2) {
+            listing::prepare(&mut entries);
+        }
+        Ok(Arc::new(entries))
     }
 
     fn read(&self, file: &mut ModelFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
@@ -301,6 +348,7 @@ impl FileSystem for ModelTree {
         match file {
             ModelFile::Process(process) => Ok(process.write(bytes)),
             ModelFile::New(file) => file.write(bytes),
+            ModelFile::Upload(open) => self.uploads.borrow_mut().write(open, bytes),
             _ => Err(FsError::Unsupported),
         }
     }
@@ -308,8 +356,17 @@ impl FileSystem for ModelTree {
     fn commit(&self, file: &mut ModelFile) -> Result<(), FsError> {
         match file {
             ModelFile::New(file) => file.commit(),
+            ModelFile::Upload(open) => self.uploads.borrow_mut().commit(open),
             _ => Err(FsError::Unsupported),
         }
+    }
+
+    fn upload(&self, request: &UploadRequest) -> Result<Opened<ModelFile>, FsError> {
+        self.uploads.borrow_mut().answer(self, request)
+    }
+
+    fn change(&self, change: &sanserve_core::Change) -> Result<(), FsError> {
+        self.state.borrow_mut().change(change)
     }
 }
 

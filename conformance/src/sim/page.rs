@@ -1,5 +1,5 @@
-//! The page of a failure: the transcript of a world as one HTML file, with lanes for the peer, the engine, the handler and
-//! the file system, from top to bottom in time.
+//! The page of a failure: the transcript of a world as one HTML file, with lanes for the peer, the engine, the handler
+//! and the file system, from top to bottom in time.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -49,13 +49,13 @@ impl Break {
     }
 }
 
-/// A peer that sends more requests than this receives no more than `OUTPUT_MAX` bytes, which takes too long if the replies
-/// are large.
+/// A peer that sends more requests than this receives no more than `OUTPUT_MAX` bytes, which takes too long if the
+/// replies are large.
 const REQUESTS_MANY: usize = 50;
 const OUTPUT_MAX: usize = 4 << 20;
 
-/// Returns the pieces in which a peer sends its bytes: the time after the piece before, and a random number for where it
-/// ends.
+/// Returns the pieces in which a peer sends its bytes: the time after the piece before, and a random number for where
+/// it ends.
 pub(super) fn pieces(random: &mut Random) -> Vec<(Duration, u64)> {
     let count = random.pick(&[1, 1, 1, 2, 5, 20]);
     let mut delay = Duration::ZERO;

@@ -111,7 +111,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     fn check_world_end(&self, played: &mut Played<S>) {
         let (fs, conversations) = (&played.fs, &played.conversations);
         let mut checks = self.world_checks.iter();
-        let own = checks.find_map(|(name, check)| Some((*name, check(fs, conversations).err()?)));
+        let own = checks.find_map(|check| check(fs, conversations).err());
         let recovery = || Some(("recovery", recovery::check(conversations).err()?));
         played.world_failure = own.or_else(recovery);
     }

@@ -66,8 +66,8 @@ pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     })
 }
 
-/// Parses all replies. Reply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that was
-/// logged but never sent.
+/// Parses all replies. Reply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that
+/// was logged but never sent.
 ///
 /// # Errors
 /// The first invalid reply.

@@ -78,6 +78,10 @@ impl<H: Handler> Handler for RecordingHandler<H> {
         self.record(next)
     }
 
+    fn release(&mut self) {
+        self.handler.release();
+    }
+
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         let mut record = self.record.borrow_mut();
         if let (Event::Data(bytes), true) = (&event, record.reads) {
@@ -114,6 +118,7 @@ fn show_next(next: &Next) -> String {
         Next::List(path) => format!("List({})", show_path(path)),
         Next::Run(script) => format!("Run({})", show_path(&script.path)),
         Next::Create(create) => format!("Create({})", show_path(&create.path)),
+        Next::Change(change) => format!("Change({})", show_path(change.path())),
         next => debug(next, SHOWN_MAX),
     }
 }

@@ -3,8 +3,8 @@
 use super::conversation::{Conversation, Phase};
 use super::reader::ReplyEnd;
 
-/// Checks that the request after all faults gets a complete reply, and none with a status of 500 or more unless it got one
-/// before them, too, or the file system returns an error, as for a name that exists by now.
+/// Checks that the request after all faults gets a complete reply, and none with a status of 500 or more unless it got
+/// one before them, too, or the file system returns an error, as for a name that exists by now.
 pub(super) fn check(conversations: &[Conversation]) -> Result<(), String> {
     let probe = |phase| {
         let mut all = conversations.iter();

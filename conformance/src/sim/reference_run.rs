@@ -100,7 +100,7 @@ fn repeat<H: Handler>(
             }
             Want::WriteFile { file, from } => write(&conversation.fs_calls, file, from.len()),
             Want::Commit { file } => match &conversation.fs_calls[file.answer].answer {
-                Answer::Writer(writing) => {
+                Answer::Writer(writing) | Answer::Upload { writing, .. } => {
                     let committed = writing.commits.get(file.commits).copied();
                     file.commits += 1;
                     Got::Committed(committed.unwrap_or(Ok(())))
@@ -150,6 +150,9 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
         (Some(Answer::Verified), _) => return Got::Verified(Ok(())),
         (Some(Answer::Failed(error)), Ask::Verify(_)) => return Got::Verified(Err(*error)),
         (None, Ask::Verify(_)) => return Got::Verified(Err(FsError::Forbidden)),
+        (Some(Answer::Changed), _) => return Got::Committed(Ok(())),
+        (Some(Answer::Failed(error)), Ask::Change(_)) => return Got::Committed(Err(*error)),
+        (None, Ask::Change(_)) => return Got::Committed(Err(FsError::NotFound)),
         (Some(Answer::File { meta, sendable, .. }), _) => Opened::File {
             file,
             meta: *meta,
@@ -158,6 +161,10 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
         (Some(Answer::Directory), _) => Opened::Directory,
         (Some(Answer::Process { .. }), _) => Opened::Process(file),
         (Some(Answer::Writer(_)), _) => Opened::Writer(file),
+        (Some(Answer::Upload { state, .. }), _) => Opened::Upload {
+            file,
+            state: *state,
+        },
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),
     };
@@ -166,7 +173,8 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
 
 /// Accepts `len` bytes for a new file or a process. A write to a new file fails where it failed in the first run.
 fn write(recorded: &[FsCall], file: &mut ReplayedFile, len: usize) -> Got<ReplayedFile> {
-    let Answer::Writer(writing) = &recorded[file.answer].answer else {
+    let (Answer::Writer(writing) | Answer::Upload { writing, .. }) = &recorded[file.answer].answer
+    else {
         return Got::Bytes(len);
     };
     let n = match writing.error {
@@ -194,7 +202,7 @@ fn read(recorded: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) 
         }
         Answer::Process { bytes_read } => (bytes_read, file.at, bytes_read.len()),
         // Reading it also failed in the first run.
-        Answer::Writer(_) => return None,
+        Answer::Writer(_) | Answer::Upload { .. } => return None,
         _ => unreachable!("only files and processes can be read"),
     };
     let n = into.len().min(len.saturating_sub(at));

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entries, Entry, FileVersion, FsError, Got, Handler, Meta, Now, Opened,
-    Step, Want,
+    Config, Connection, Entries, Entry, FileVersion, Got, Handler, Meta, Now, Opened, Step,
+    UploadState, Want,
 };
 
+use super::fs_failure::read_fs_error;
 use super::transcript::{accepted, config, describe, time};
 use crate::text;
 
@@ -118,7 +119,7 @@ impl<H: Handler> ReplayedConnection<H> {
 }
 
 /// Parses a time as in a transcript.
-pub(super) fn read_time(text: &str) -> Option<Duration> {
+pub(crate) fn read_time(text: &str) -> Option<Duration> {
     let (seconds, nanos) = text.split_once('.')?;
     Some(Duration::new(seconds.parse().ok()?, nanos.parse().ok()?))
 }
@@ -128,19 +129,32 @@ fn read_got(text: &str) -> Option<Got<()>> {
     Some(match kind {
         "nothing" => Got::Nothing,
         "failed" => Got::Failed,
-        "refused" => Got::Refused(read_error(rest)?),
+        "refused" => Got::Refused(read_fs_error(rest)?),
         "working" => Got::Working,
         "woken" => Got::Woken,
         "committed" => Got::Committed(Ok(())),
-        "uncommitted" => Got::Committed(Err(read_error(rest)?)),
+        "uncommitted" => Got::Committed(Err(read_fs_error(rest)?)),
         "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
         "directory" => Got::Opened(Ok(Opened::Directory)),
         "process" => Got::Opened(Ok(Opened::Process(()))),
         "writer" => Got::Opened(Ok(Opened::Writer(()))),
-        "error" => Got::Opened(Err(read_error(rest)?)),
-        "unlisted" => Got::Listed(Err(read_error(rest)?)),
+        "upload" => {
+            let [token, offset, len, is_complete, replaces, lifetime] =
+                rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
+            let state = UploadState {
+                token: token.parse().ok()?,
+                offset: offset.parse().ok()?,
+                len: len.parse().ok(),
+                is_complete: is_complete == "true",
+                replaces: replaces == "true",
+                lifetime: Duration::from_secs(lifetime.parse().ok()?),
+            };
+            Got::Opened(Ok(Opened::Upload { file: (), state }))
+        }
+        "error" => Got::Opened(Err(read_fs_error(rest)?)),
+        "unlisted" => Got::Listed(Err(read_fs_error(rest)?)),
         "verified" => Got::Verified(Ok(())),
-        "unverified" => Got::Verified(Err(read_error(rest)?)),
+        "unverified" => Got::Verified(Err(read_fs_error(rest)?)),
         "listed" => {
             let mut entries = Entries::new();
             for entry in rest.split(' ').filter(|entry| !entry.is_empty()) {
@@ -169,22 +183,4 @@ fn read_got(text: &str) -> Option<Got<()>> {
         }
         n => Got::Bytes(n.parse().ok()?),
     })
-}
-
-fn read_error(name: &str) -> Option<FsError> {
-    let all = [
-        FsError::NotFound,
-        FsError::OutsideRoot,
-        FsError::Forbidden,
-        FsError::NotRegularFile,
-        FsError::Unsupported,
-        FsError::NoResources,
-        FsError::Exists,
-        FsError::NoSpace,
-        FsError::TooLong,
-        FsError::InvalidName,
-        FsError::TooMany,
-        FsError::Io,
-    ];
-    all.into_iter().find(|error| format!("{error:?}") == name)
 }

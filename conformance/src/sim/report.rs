@@ -46,9 +46,7 @@ impl Failure {
             message,
         }
     }
-}
 
-impl Failure {
     /// Returns the line that a page has as its title.
     fn title(&self) -> String {
         let text = self.to_string();
@@ -104,11 +102,11 @@ pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
 }
 
 impl<S: FileSystem, H: Handler> Sim<S, H> {
-    /// Runs `SEEDS` seeds, by default 1,000, from `FIRST_SEED` on, by default 1, and prints their number and the time. If
-    /// one fails, its world is [reduced](Self::shrink), and an excerpt of its transcript is printed.
+    /// Runs `SEEDS` seeds, by default 1,000, from `FIRST_SEED` on, by default 1, and prints their number and the time.
+    /// If one fails, its world is [reduced](Self::shrink), and an excerpt of its transcript is printed.
     ///
-    /// If `HTML` is in the environment, the transcript is also written to that file as a page with a lane for each part of
-    /// the world.
+    /// If `HTML` is in the environment, the transcript is also written to that file as a page with a lane for each part
+    /// of the world.
     ///
     /// If `SEED` is in the environment, such as `17` or `17-short-c1`, only that world is run, and its transcript is
     /// printed, or written to the file in `SAVE`. If `REPLAY` is there, the transcript in that file is

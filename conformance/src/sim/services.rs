@@ -1,37 +1,42 @@
-//! The simulation of the services: downloads, listings, archives, uploads, passwords, CGI scripts, waits and upgrades. Each
-//! connection of a world has a server of its own, with other settings, and all of them serve one [`ModelTree`], on which
-//! they interfere with each other.
+//! The simulation of the services: downloads, listings, archives, uploads, passwords, virtual hosts, CGI scripts, waits
+//! and upgrades. Each connection of a world has a server of its own, with other settings, and all of them serve one
+//! [`ModelTree`], on which they interfere with each other.
 
 mod archives;
 mod downloads;
 mod exchange;
 mod guard;
+mod hosts;
 mod listings;
+mod named_changes;
+mod parts;
 mod replies;
 pub(super) mod requests;
+mod served;
 mod settings;
 pub mod unpack;
 mod uploads;
 
 use sanserve_core::{FileSystem, Handler};
 
+use self::served::Served;
 use self::settings::{Service, Settings};
-pub use super::model_tree::{Change, ModelFile, ModelTree, Version};
+pub use super::model_tree::{Cause, Change, ModelFile, ModelTree, Version};
 use super::{Conversation, Random, Sim};
 
-/// A check of a world, with its name.
-type WorldCheck = (
-    &'static str,
-    fn(&ModelTree, &[Conversation]) -> Result<(), String>,
-);
+/// A check of what the services served in a world.
+type ServiceCheck = fn(&Served<'_>) -> Result<(), String>;
 
-/// The checks of all services.
-const CHECKS: [WorldCheck; 9] = [
+/// The checks of all services, with their names.
+const CHECKS: [(&str, ServiceCheck); 12] = [
+    ("parts", parts::check),
     ("uploads", uploads::check),
     ("temporary", uploads::check_temporary),
+    ("changes", named_changes::check),
     ("downloads", downloads::check),
     ("listings", listings::check),
     ("archives", archives::check),
+    ("hosts", hosts::check),
     ("guard", guard::check),
     ("scripts", replies::check_scripts),
     ("waits", replies::check_waits),
@@ -42,6 +47,13 @@ const CHECKS: [WorldCheck; 9] = [
 #[must_use]
 pub fn service_handler(number: u64) -> Box<dyn Handler> {
     Settings::of(number).handler()
+}
+
+/// Checks a world. All checks share the parsed requests and replies.
+fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<(), (&'static str, String)> {
+    let served = Served::new(tree, conversations).map_err(|message| ("replies", message))?;
+    let mut checks = CHECKS.iter();
+    checks.try_for_each(|(name, check)| check(&served).map_err(|message| (*name, message)))
 }
 
 impl Service {
@@ -67,17 +79,15 @@ impl<S: FileSystem + AsRef<ModelTree> + 'static, H: Handler> Sim<S, H> {
         handler: impl Fn(u64) -> H + 'static,
     ) -> Self {
         let mut sim = Sim::over(fs, handler)
-            .change(|fs: &S, random| fs.as_ref().change(random))
+            .change(|fs: &S, random| fs.as_ref().change_at_random(random))
             .allow_handler_errors(|_, _| false);
         sim.requests_for = Some(requests::random);
         // The targets belong to the grammar.
         sim.targets = None;
         sim.connections = |random| random.pick(&[1, 1, 2, 2, 2, 3, 3, 4]);
-        for (name, check) in CHECKS {
-            sim = sim.check_world(name, move |fs, conversations| {
-                check(fs.as_ref(), conversations)
-            });
-        }
+        sim.world_checks.push(Box::new(|fs, conversations| {
+            check(fs.as_ref(), conversations)
+        }));
         sim
     }
 }

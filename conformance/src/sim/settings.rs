@@ -22,8 +22,8 @@ pub(super) fn start(random: &mut Random) -> Duration {
     Duration::from_millis(random.pick(&[0, 0, 1, 200, 5000]))
 }
 
-/// What the connections of a world have in common. Each kind of trouble is missing in a third of the worlds, so that they
-/// show what happens without it.
+/// What the connections of a world have in common. Each kind of trouble is missing in a third of the worlds, so that
+/// they show what happens without it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WorldSettings {
     /// The limit of content: small in most worlds, and megabytes in a few.

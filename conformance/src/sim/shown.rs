@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use crate::text::show;
 
-/// Formats bytes so that [`text::bytes`](crate::text::bytes) reads them back. A part that is repeated often is written as
-/// `\\{X*N}`.
+/// Formats bytes so that [`text::bytes`](crate::text::bytes) reads them back. A part that is repeated often is written
+/// as `\\{X*N}`.
 pub(super) fn exact(bytes: &[u8]) -> String {
     let (mut text, mut rest, mut plain) = (String::new(), bytes, 0);
     while plain < rest.len() {

@@ -37,8 +37,8 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
 /// The longest time, on slow machines.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
-/// The most steps in all worlds that are tried. The limit is in steps so that the result is the same on every machine that
-/// is fast enough.
+/// The most steps in all worlds that are tried. The limit is in steps so that the result is the same on every machine
+/// that is fast enough.
 const WORK_MAX: u64 = 4_000_000;
 
 struct Shrinking<'a, S: FileSystem, H> {

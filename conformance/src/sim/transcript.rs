@@ -7,11 +7,11 @@
 //! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - - s
 //! ```
 //!
-//! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the arguments of the want or the
-//! bytes of it that were accepted, the answer, its bytes, and the faults, numbered as in a [`Seed`](super::Seed). Bytes are
-//! written as in [`text`](crate::text). A line `TIME finish` marks a call of `finish()`, and a line `upgradable` one of
-//! `allow_upgrade()`. Lines that begin with `#` are not replayed: the calls of the handler, which precede the want that
-//! they lead to, and the replies.
+//! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the arguments of the want or
+//! the bytes of it that were accepted, the answer, its bytes, and the faults, numbered as in a [`Seed`](super::Seed).
+//! Bytes are written as in [`text`](crate::text). A line `TIME finish` marks a call of `finish()`, and a line
+//! `upgradable` one of `allow_upgrade()`. Lines that begin with `#` are not replayed: the calls of the handler, which
+//! precede the want that they lead to, and the replies.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -182,6 +182,8 @@ pub(super) fn describe<'a, F>(want: &'a Want<'_, F>) -> (String, Argument<'a>) {
         Want::Ask(Ask::Run(script)) => text("run", format!("{script:?}").as_bytes()),
         Want::Ask(Ask::Archive(request)) => text("archive", format!("{request:?}").as_bytes()),
         Want::Ask(Ask::Create(create)) => text("create", format!("{create:?}").as_bytes()),
+        Want::Ask(Ask::Change(change)) => text("change", format!("{change:?}").as_bytes()),
+        Want::Ask(Ask::Upload(request)) => text("upload", format!("{request:?}").as_bytes()),
         Want::Ask(other) => text("ask", format!("{other:?}").as_bytes()),
         Want::Log(lines) => text("log", lines.as_bytes()),
         Want::Commit { .. } => plain("commit"),
@@ -219,6 +221,17 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Opened(Ok(Opened::Directory)) => "directory".into(),
         Got::Opened(Ok(Opened::Process(_))) => "process".into(),
         Got::Opened(Ok(Opened::Writer(_))) => "writer".into(),
+        Got::Opened(Ok(Opened::Upload { state, .. })) => {
+            let len = state.len.map_or("-".into(), |len| len.to_string());
+            format!(
+                "upload {} {} {len} {} {} {}",
+                state.token,
+                state.offset,
+                state.is_complete,
+                state.replaces,
+                state.lifetime.as_secs()
+            )
+        }
         Got::Opened(Err(error)) => format!("error {error:?}"),
         Got::Listed(Err(error)) => format!("unlisted {error:?}"),
         Got::Verified(Ok(())) => "verified".into(),

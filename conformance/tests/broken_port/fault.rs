@@ -141,4 +141,20 @@ pub(crate) enum Fault {
     ListsNothing,
     /// Every password is right.
     VerifiesAnyPassword,
+    /// The bytes that came with the request are not passed to the next protocol.
+    LosesEarlyBytes,
+    /// The bytes that came with the request are passed to the next protocol twice.
+    DoublesEarlyBytes,
+    /// The bytes that came with the request are passed to the next protocol after all others.
+    ReadsEarlyBytesLast,
+    /// The bytes after a 101 are parsed as HTTP.
+    ParsesUpgradedAsHttp,
+    /// The deadline of an idle connection applies to the next protocol.
+    KeepsDeadlineAfterUpgrade,
+    /// The end of the peer's input is not passed to the next protocol.
+    IgnoresEndOfUpgraded,
+    /// The socket is not closed when the next protocol ends.
+    LeaksUpgradedSocket,
+    /// Upgraded connections are closed when the port is told to stop.
+    ClosesUpgradedAtFinish,
 }

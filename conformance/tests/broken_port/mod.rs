@@ -3,6 +3,7 @@
 
 mod fault;
 mod transport;
+mod upgraded;
 mod writer;
 
 use std::io::{self, ErrorKind};
@@ -16,13 +17,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{mem, thread};
 
 use sanserve_conformance::{
-    Case, CountedFile, CountedFiles, Log, OpenFiles, PipeEnd, StartedServer,
+    Case, CountedFile, CountedFiles, Log, OpenFiles, PipeEnd, Shout, StartedServer,
 };
 use sanserve_core::{Ask, Connection, FileSystem, Got, Handler, Now, Opened, Want};
 use sanserve_server::Disk;
 
 pub(crate) use self::fault::Fault;
 use self::transport::{HangUp, Socket, Transport};
+use self::upgraded::UpgradedStream;
 pub(crate) use self::writer::PARTIAL_WRITES;
 use self::writer::Writer;
 
@@ -100,7 +102,8 @@ impl Port {
     ) -> io::Result<Self> {
         let disk = Disk::open(root)?
             .with_portable_names(case.portable_names())
-            .with_portable_tags(true);
+            .with_portable_tags(true)
+            .with_upload_tokens(sanserve_conformance::upload_token);
         Ok(Self {
             fault,
             disk: open.count(disk),
@@ -133,6 +136,7 @@ impl Port {
         }
         match self.fault {
             Fault::LeaksSocket => served.transport.leak(),
+            Fault::LeaksUpgradedSocket if served.is_upgraded => served.transport.leak(),
             Fault::LeaksSocketAfterShutdown if served.is_shut_down => served.transport.leak(),
             _ => {}
         }
@@ -190,6 +194,9 @@ struct Served<'a, T> {
     start: Instant,
     woken: Arc<Woken>,
     is_shut_down: bool,
+    is_upgraded: bool,
+    /// Bytes that are read before those of the transport.
+    unread: Vec<u8>,
     /// The next byte of the peer is lost.
     lose_byte: bool,
     /// Whether the connection waited to be woken in the last step.
@@ -209,6 +216,8 @@ impl<'a, T: Transport> Served<'a, T> {
             start: Instant::now(),
             woken: Arc::default(),
             is_shut_down: false,
+            is_upgraded: false,
+            unread: Vec::new(),
             lose_byte: false,
             waited: false,
             was_woken: false,
@@ -221,6 +230,7 @@ impl<'a, T: Transport> Served<'a, T> {
     fn drive(&mut self, mut conn: Conn) {
         let fault = self.port.fault;
         conn.set_waker(Waker::from(Arc::clone(&self.woken)));
+        conn.allow_upgrade();
         let mut got = Got::Nothing;
         let mut now = self.now();
         loop {
@@ -242,6 +252,9 @@ impl<'a, T: Transport> Served<'a, T> {
                 self.writer.finish(&mut self.transport);
                 return;
             }
+            if matches!(step.want, Want::Upgrade) {
+                return self.serve_upgraded(conn.into_upgraded().received);
+            }
             if matches!(step.want, Want::Shutdown) {
                 self.writer.finish(&mut self.transport);
                 match fault {
@@ -255,6 +268,19 @@ impl<'a, T: Transport> Served<'a, T> {
             }
             got = self.answer(step.want, step.deadline);
         }
+    }
+
+    /// Serves the protocol that follows HTTP. `received` are the bytes that came with the request.
+    fn serve_upgraded(&mut self, received: Vec<u8>) {
+        self.is_upgraded = true;
+        if self.port.fault == Fault::ParsesUpgradedAsHttp {
+            self.unread = received;
+            let (config, handler) = (self.port.case.config(), self.port.case.handler());
+            return self.drive(Conn::new(config, "192.0.2.1", handler));
+        }
+        let stream = UpgradedStream::new(self.port, &mut self.transport, received);
+        // A client that disconnects ends the protocol.
+        let _ = Shout::default().serve(stream);
     }
 
     /// Reports that the peer has disconnected during work. Returns whether the connection is broken.
@@ -322,8 +348,7 @@ impl<'a, T: Transport> Served<'a, T> {
                 self.port.print(lines, &mut self.late_log);
                 Got::Nothing
             }
-            Want::Upgrade => unreachable!("no upgrade is allowed"),
-            Want::Shutdown | Want::Close => unreachable!("answered before"),
+            Want::Upgrade | Want::Shutdown | Want::Close => unreachable!("answered before"),
         }
     }
 
@@ -397,6 +422,12 @@ impl<'a, T: Transport> Served<'a, T> {
     /// Reads bytes that have arrived.
     fn read_available(&mut self, into: &mut [u8]) -> Got<File> {
         let fault = self.port.fault;
+        if !self.unread.is_empty() {
+            let n = self.unread.len().min(into.len());
+            into[..n].copy_from_slice(&self.unread[..n]);
+            self.unread.drain(..n);
+            return Got::Bytes(n);
+        }
         if self.lose_byte && matches!(self.transport.read(&mut [0]), Ok(1)) {
             self.lose_byte = false;
         }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use base64::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::tools::KillOnDrop;
+
 /// A browser with a new profile.
 pub(crate) struct Chromium {
-    process: Child,
+    _process: KillOnDrop,
     commands: ChildStdin,
     answers: Receiver<Value>,
     /// Events that were not handled yet.
@@ -72,7 +74,7 @@ impl Chromium {
             }
         });
         Chromium {
-            process,
+            _process: KillOnDrop(process),
             commands,
             answers,
             events: Vec::new(),
@@ -117,12 +119,21 @@ impl Chromium {
         came["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true in a page.
+    /// Waits until an expression is true in a page. The expression is evaluated with every change
+    /// of the document, so that no short state is missed, and every 50 ms, since not everything
+    /// that it can ask for (a loaded picture, the focus, the value of a field) changes the document.
     pub(crate) fn until(&mut self, tab: &Tab, condition: &str) {
         let wait = format!(
             "return new Promise((resolve) => {{
-                const look = () => {{ if ({condition}) resolve(); }};
-                new MutationObserver(look).observe(document,
+                const changes = new MutationObserver(look);
+                const timer = setInterval(look, 50);
+                function look() {{
+                    if (!({condition})) return;
+                    changes.disconnect();
+                    clearInterval(timer);
+                    resolve();
+                }}
+                changes.observe(document,
                     {{ attributes: true, characterData: true, childList: true, subtree: true }});
                 look();
             }})"
@@ -200,13 +211,6 @@ impl Chromium {
     fn receive(&self, what: &str) -> Value {
         let heard = self.answers.recv_timeout(Duration::from_secs(60));
         heard.unwrap_or_else(|error| panic!("{what}: {error}"))
-    }
-}
-
-impl Drop for Chromium {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -1,5 +1,5 @@
-//! Tests ranges of a large file with a modification time in whole seconds, in a headless Chromium: seeking in media, and
-//! resuming an interrupted download.
+//! Tests ranges of a large file with a modification time in whole seconds, in a headless Chromium: seeking in media,
+//! and resuming an interrupted download.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! Runs the suite on the Service Worker of `examples/browser`, in a headless Chromium: every case that applies to a host is
-//! passed to the worker as data, and those that `fetch` can send are also fetched.
+//! Runs the suite on the Service Worker of `examples/browser`, in a headless Chromium: every case that applies to a
+//! host is passed to the worker as data, and those that `fetch` can send are also fetched.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -123,7 +123,11 @@ fn conforms_by_fetch() {
             }
             // These scripts print the host of the request, which the browser chooses.
             let prints_host = |script: &&str| request.target.contains(script);
-            if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(prints_host) {
+            if case.setup().checks_host()
+                || ["/vars.sh", "/fields.sh", "/client.sh"]
+                    .iter()
+                    .any(prints_host)
+            {
                 return Some("the host");
             }
             let why = call(&mut page.borrow_mut(), "excludes", &asked(request));

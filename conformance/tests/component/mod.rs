@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use sanserve_conformance::Case;
 
+use crate::tools::KillOnDrop;
+
 /// A running component. It stops when this is dropped.
 pub(crate) struct Component {
-    process: Child,
+    _process: KillOnDrop,
     /// Its first line of output.
     pub(crate) line: String,
     pub(crate) log: Rc<Log>,
@@ -40,8 +42,8 @@ impl Component {
         Component::listen(process, output, file)
     }
 
-    /// Runs a component with `wasmtime serve`. Here the first line is wasmtime's and on standard error, so the component
-    /// logs to standard output.
+    /// Runs a component with `wasmtime serve`. Here the first line is wasmtime's and on standard error, so the
+    /// component logs to standard output.
     #[allow(dead_code, reason = "not every test uses `wasmtime serve`")]
     pub(crate) fn serve(mut wasmtime: Command) -> Component {
         let file = tempfile::tempfile().expect("a file for the log");
@@ -66,7 +68,11 @@ impl Component {
         let line = lines.recv_timeout(START).unwrap_or_default();
         let read = Cell::new(0);
         let log = Rc::new(Log { file, read });
-        Component { process, line, log }
+        Component {
+            _process: KillOnDrop(process),
+            line,
+            log,
+        }
     }
 
     /// Returns the address at which it listens, from its first line, with or without `http://`.
@@ -97,9 +103,9 @@ impl Component {
     }
 }
 
-/// Returns the file system for a case: `disk`, the directory of the host, or `site`, the site in memory. The latter is for
-/// CGI scripts, because there are no processes; for names that are not UTF-8 and times before 1970, which WASI 0.2 does not
-/// support; and for names that Windows interprets differently.
+/// Returns the file system for a case: `disk`, the directory of the host, or `site`, the site in memory. The latter is
+/// for CGI scripts, because there are no processes; for names that are not UTF-8 and times before 1970, which WASI 0.2
+/// does not support; and for names that Windows interprets differently.
 #[allow(dead_code, reason = "not every test runs the suite")]
 pub(crate) fn files(case: &Case) -> &'static str {
     const NOT_ON_WASI: [&str; 14] = [
@@ -140,13 +146,6 @@ impl Log {
             self.read.set(self.read.get() + n as u64);
         }
         String::from_utf8(bytes).expect("a log is UTF-8")
-    }
-}
-
-impl Drop for Component {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

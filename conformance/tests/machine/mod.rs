@@ -1,6 +1,8 @@
 //! [`Machine`]: builds an image of `examples/firmware`, runs it in QEMU, and controls its connections. One serial line
 //! carries the bytes of a connection; on a second one, the test sends commands and the machine reports events.
 
+use std::env;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sanserve_conformance::{Case, Setup, Suite};
 use tempfile::TempDir;
 
-use crate::tools::{self, inner_build};
+use crate::tools::{self, KillOnDrop, inner_build};
 
 /// A running machine. It stops when this is dropped.
 pub(crate) struct Machine {
@@ -64,28 +66,26 @@ pub(crate) fn build(image: &str) -> Option<PathBuf> {
 /// Returns a cargo command in the folder of the firmware.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = inner_build::cargo("examples/firmware");
-    // The images nearly fill the flash and contain the paths of sources, so their size must not depend on the path of the
-    // repository.
+    // The images nearly fill the flash and contain the paths of sources, so their size must not depend on the path of
+    // the repository and of the crates.
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let root = root.canonicalize().expect("the root exists");
-    let remap = format!("--remap-path-prefix={}/=", root.display());
-    let flags = format!("target.thumbv7m-none-eabi.rustflags=[{remap:?}]");
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let registries = registries.into_iter().flatten().flatten();
+    let folders = [root]
+        .into_iter()
+        .chain(registries.map(|entry| entry.path()));
+    let remaps = folders.map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
+    let remaps: Vec<_> = remaps.collect();
+    let flags = format!("target.thumbv7m-none-eabi.rustflags={remaps:?}");
     cargo
         .arg("--config")
         .arg(flags)
         .arg("--locked")
         .args(arguments);
     cargo
-}
-
-/// A process that is killed when this is dropped.
-pub(crate) struct KillOnDrop(pub(crate) Child);
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Machine {

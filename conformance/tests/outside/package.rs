@@ -123,7 +123,7 @@ fn unpacked(folder: &Path) -> Vec<(String, PathBuf)> {
             found.push((name.to_owned(), folder.join(stem)));
         }
     }
-    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(found.len(), 5, "{found:?}");
     found
 }
 

@@ -4,21 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use sanserve_conformance::sim::{Request, Sim, Tree};
+use sanserve_conformance::sim::{Request, Sim};
 use sanserve_core::{Event, Next, Path};
 
-use super::{AnyHandler, Case, case, collect, function, hello, once, replies_with, send};
-
-type AnySim = Sim<Tree, AnyHandler>;
-
-fn case_of(
-    name: &'static str,
-    checks: &'static [&'static str],
-    sim: impl Fn(bool) -> AnySim + 'static,
-) -> Case {
-    let sim = Box::new(sim);
-    Case { name, checks, sim }
-}
+use super::{
+    AnyHandler, Case, case, case_of, collect, collect_and, echoes, function, hello, once,
+    replies_with, send,
+};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -45,28 +37,16 @@ pub(super) fn cases() -> Vec<Case> {
             reads_a_file,
         ),
         case("writes any content at once", &["handler"], |broken| {
-            let (mut content, mut is_sent) = (Vec::new(), false);
-            function(move |ex, event| match event {
-                None => {
-                    (content, is_sent) = (Vec::new(), false);
-                    Next::Body
+            collect_and(move |ex, content| {
+                let content = std::mem::take(content);
+                if !broken {
+                    return send(ex, content);
                 }
-                Some(Event::Data(bytes)) => {
-                    content.extend_from_slice(bytes);
-                    Next::Body
-                }
-                _ if is_sent => Next::Done,
-                _ if broken => {
-                    ex.send_response(200);
-                    ex.send_header("Content-Length", content.len());
-                    ex.end_headers();
-                    ex.write(&content);
-                    Next::Done
-                }
-                _ => {
-                    is_sent = true;
-                    send(ex, std::mem::take(&mut content))
-                }
+                ex.send_response(200);
+                ex.send_header("Content-Length", content.len());
+                ex.end_headers();
+                ex.write(&content);
+                Next::Done
             })
         }),
         case("sends a Transfer-Encoding", &["handler"], |broken| {
@@ -247,9 +227,7 @@ fn loses_the_end_of_long_content() -> Case {
                 let request = |len| Request::new("POST", "/").content(vec![b'x'; len]);
                 lens.map(|len| request(len).chunked(random)).into()
             });
-            sim.check("echo", |conversation| {
-                replies_with(conversation, |_, content| content.to_vec())
-            })
+            sim.check("echo", echoes)
         },
     )
 }

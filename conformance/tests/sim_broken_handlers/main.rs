@@ -27,7 +27,17 @@ fn case(
     checks: &'static [&'static str],
     handler: fn(bool) -> AnyHandler,
 ) -> Case {
-    let sim = Box::new(move |broken| Sim::new(move |_| handler(broken)));
+    case_of(name, checks, move |broken| {
+        Sim::new(move |_| handler(broken))
+    })
+}
+
+fn case_of(
+    name: &'static str,
+    checks: &'static [&'static str],
+    sim: impl Fn(bool) -> Sim<Tree, AnyHandler> + 'static,
+) -> Case {
+    let sim = Box::new(sim);
     Case { name, checks, sim }
 }
 
@@ -234,36 +244,58 @@ fn replies_with(
     Ok(())
 }
 
-/// A handler that collects the content of a request, and sends back what `reply` makes of it. `reply` may keep the
-/// content for the next request.
-fn collect(reply: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> AnyHandler {
-    let (mut content, mut is_sent) = (Vec::new(), false);
+/// Checks that the content of every complete 200 is that of its request.
+fn echoes(conversation: &Conversation) -> Result<(), String> {
+    replies_with(conversation, |_, content| content.to_vec())
+}
+
+/// A handler that gives the content of a request to `take`, piece by piece, and then calls `reply`.
+fn receive(
+    mut take: impl FnMut(&[u8]) + 'static,
+    mut reply: impl FnMut(&mut Exchange<'_>) -> Next + 'static,
+) -> AnyHandler {
+    let mut is_sent = false;
     function(move |ex, event| match event {
         None => {
             is_sent = false;
             Next::Body
         }
         Some(Event::Data(bytes)) => {
-            content.extend_from_slice(bytes);
+            take(bytes);
             Next::Body
         }
         _ if is_sent => Next::Done,
         _ => {
             is_sent = true;
-            send(ex, reply(&mut content))
+            reply(ex)
         }
     })
+}
+
+/// A handler that collects the content of a request, and replies with `reply`, which may keep the content for the next
+/// request.
+fn collect_and(
+    mut reply: impl FnMut(&mut Exchange<'_>, &mut Vec<u8>) -> Next + 'static,
+) -> AnyHandler {
+    let content = Rc::new(RefCell::new(Vec::new()));
+    let taken = Rc::clone(&content);
+    receive(
+        move |bytes| taken.borrow_mut().extend_from_slice(bytes),
+        move |ex| reply(ex, &mut content.borrow_mut()),
+    )
+}
+
+/// A handler that collects the content of a request, and sends back what `reply` makes of it.
+fn collect(reply: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> AnyHandler {
+    collect_and(move |ex, content| send(ex, reply(content)))
 }
 
 /// The handlers whose replies are valid, but wrong, at least for some content or after a fault.
 fn wrong_replies() -> Vec<Case> {
     let echo = |name, checks, handler: fn(bool) -> AnyHandler| {
-        let sim = Box::new(move |broken| {
-            Sim::new(move |_| handler(broken)).check("echo", |conversation| {
-                replies_with(conversation, |_, content| content.to_vec())
-            })
-        });
-        Case { name, checks, sim }
+        case_of(name, checks, move |broken| {
+            Sim::new(move |_| handler(broken)).check("echo", echoes)
+        })
     };
     vec![
         echo(
@@ -280,26 +312,16 @@ fn wrong_replies() -> Vec<Case> {
             "expects all content in one piece",
             &["echo", "reference"],
             |broken| {
-                let (mut content, mut is_sent) = (Vec::new(), false);
-                function(move |ex, event| match event {
-                    None => {
-                        (content, is_sent) = (Vec::new(), false);
-                        Next::Body
+                let content = Rc::new(RefCell::new(Vec::new()));
+                let taken = Rc::clone(&content);
+                let take = move |bytes: &[u8]| {
+                    let mut content = taken.borrow_mut();
+                    if broken {
+                        content.clear();
                     }
-                    Some(Event::Data(bytes)) if broken => {
-                        content = bytes.to_vec();
-                        Next::Body
-                    }
-                    Some(Event::Data(bytes)) => {
-                        content.extend_from_slice(bytes);
-                        Next::Body
-                    }
-                    _ if is_sent => Next::Done,
-                    _ => {
-                        is_sent = true;
-                        send(ex, std::mem::take(&mut content))
-                    }
-                })
+                    content.extend_from_slice(bytes);
+                };
+                receive(take, move |ex| send(ex, content.take()))
             },
         ),
         echo("truncates content to 64 KiB", &["echo"], |broken| {
@@ -323,25 +345,12 @@ fn wrong_replies() -> Vec<Case> {
             "announces one byte too few of large content",
             &["handler"],
             |broken| {
-                let (mut content, mut is_sent) = (Vec::new(), false);
-                function(move |ex, event| match event {
-                    None => {
-                        (content, is_sent) = (Vec::new(), false);
-                        Next::Body
-                    }
-                    Some(Event::Data(bytes)) => {
-                        content.extend_from_slice(bytes);
-                        Next::Body
-                    }
-                    _ if is_sent => Next::Done,
-                    _ => {
-                        is_sent = true;
-                        let less = usize::from(broken && content.len() > 500_000);
-                        ex.send_response(200);
-                        ex.send_header("Content-Length", content.len() - less);
-                        ex.end_headers();
-                        Next::Write(std::mem::take(&mut content).into())
-                    }
+                collect_and(move |ex, content| {
+                    let less = usize::from(broken && content.len() > 500_000);
+                    ex.send_response(200);
+                    ex.send_header("Content-Length", content.len() - less);
+                    ex.end_headers();
+                    Next::Write(std::mem::take(content).into())
                 })
             },
         ),
@@ -349,22 +358,12 @@ fn wrong_replies() -> Vec<Case> {
             "replies with the number of pieces of content",
             &["reference"],
             |broken| {
-                let (mut pieces, mut is_sent) = (0, false);
-                function(move |ex, event| match event {
-                    None => {
-                        (pieces, is_sent) = (0, false);
-                        Next::Body
-                    }
-                    Some(Event::Data(_)) => {
-                        pieces += u32::from(broken);
-                        Next::Body
-                    }
-                    _ if is_sent => Next::Done,
-                    _ => {
-                        is_sent = true;
-                        send(ex, pieces.to_string().into())
-                    }
-                })
+                let pieces = Rc::new(Cell::new(0));
+                let taken = Rc::clone(&pieces);
+                receive(
+                    move |_| taken.set(taken.get() + u32::from(broken)),
+                    move |ex| send(ex, pieces.take().to_string().into()),
+                )
             },
         ),
         shares_a_buffer(),
@@ -390,35 +389,21 @@ fn wrong_replies() -> Vec<Case> {
 }
 
 fn shares_a_buffer() -> Case {
-    let sim = |broken| {
+    let name = "shares a buffer between connections";
+    case_of(name, &["reference"], |broken| {
         let shared = Rc::new(RefCell::new(Vec::new()));
         Sim::new(move |_| {
             let content = match broken {
                 true => Rc::clone(&shared),
                 false => Rc::default(),
             };
-            let mut is_sent = false;
-            function(move |ex, event| match event {
-                None => {
-                    content.borrow_mut().clear();
-                    is_sent = false;
-                    Next::Body
-                }
-                Some(Event::Data(bytes)) => {
-                    content.borrow_mut().extend_from_slice(bytes);
-                    Next::Body
-                }
-                _ if is_sent => Next::Done,
-                _ => {
-                    is_sent = true;
-                    send(ex, content.take())
-                }
-            })
+            let taken = Rc::clone(&content);
+            receive(
+                move |bytes| taken.borrow_mut().extend_from_slice(bytes),
+                move |ex| send(ex, content.take()),
+            )
         })
-    };
-    let (name, sim) = ("shares a buffer between connections", Box::new(sim));
-    let checks = &["reference"];
-    Case { name, checks, sim }
+    })
 }
 
 fn skips_content_after_a_flush() -> Case {
@@ -441,14 +426,12 @@ fn skips_content_after_a_flush() -> Case {
             Next::Flush
         })
     };
-    let sim = move |broken| {
+    let name = "skips content after a flush";
+    case_of(name, &["content"], move |broken| {
         Sim::new(move |_| handler(broken)).check("content", |conversation| {
             replies_with(conversation, |_, _| CONTENT.to_vec())
         })
-    };
-    let (name, sim) = ("skips content after a flush", Box::new(sim));
-    let checks = &["content"];
-    Case { name, checks, sim }
+    })
 }
 
 fn replies_to_the_first_request() -> Case {
@@ -467,15 +450,13 @@ fn replies_to_the_first_request() -> Case {
             Next::Done
         })
     };
-    let sim = move |broken| {
+    let name = "replies to the first request again";
+    case_of(name, &["target"], move |broken| {
         let sim = Sim::new(move |_| handler(broken)).targets(&["/a", "/b?c", "/d"]);
         sim.check("target", |conversation| {
             replies_with(conversation, |target, _| target.into())
         })
-    };
-    let (name, sim) = ("replies to the first request again", Box::new(sim));
-    let checks = &["target"];
-    Case { name, checks, sim }
+    })
 }
 
 /// A slot of a pool. It is lost if it is dropped while `is_lost` is set.
@@ -499,7 +480,8 @@ impl Drop for Slot {
 }
 
 fn loses_slots() -> Case {
-    let sim = |broken| {
+    let name = "loses a slot of a pool when a connection is cut";
+    case_of(name, &["pool"], |broken| {
         let used = Rc::new(Cell::new(0));
         let [pool, reset] = [Rc::clone(&used), Rc::clone(&used)];
         let sim = Sim::new(move |_| {
@@ -520,13 +502,7 @@ fn loses_slots() -> Case {
             0 => Ok(()),
             lost => Err(format!("{lost} slots are lost")),
         })
-    };
-    let (name, sim) = (
-        "loses a slot of a pool when a connection is cut",
-        Box::new(sim),
-    );
-    let checks = &["pool"];
-    Case { name, checks, sim }
+    })
 }
 
 /// The outcome of a step of an upload.
@@ -560,12 +536,9 @@ fn upload(name: &'static str, fault: fn(bool, Upload) -> Upload) -> Case {
                 Some(Event::End) if is_committing => Upload::Committed,
                 Some(Event::End) if is_created => Upload::Written,
                 Some(Event::End) => {
-                    return Next::Create(Box::new(Create {
-                        path: Path::parse(ex.path()).unwrap_or_default(),
-                        directories_max: 0,
-                        replaces: None,
-                        len: None,
-                    }));
+                    return Next::Create(Box::new(Create::new(
+                        Path::parse(ex.path()).unwrap_or_default(),
+                    )));
                 }
                 Some(_) if is_committing => Upload::CommitFailed,
                 Some(_) => Upload::WriteFailed,
@@ -585,7 +558,7 @@ fn upload(name: &'static str, fault: fn(bool, Upload) -> Upload) -> Case {
             }
         })
     };
-    let sim = move |broken| {
+    case_of(name, &["tree", "handler"], move |broken| {
         let sim = Sim::new(move |_| handler(broken)).targets(&["/new1", "/new2", "/new3"]);
         sim.change(|_, _| {})
             .check_world("tree", |tree, conversations| {
@@ -604,9 +577,7 @@ fn upload(name: &'static str, fault: fn(bool, Upload) -> Upload) -> Case {
                 }
                 Ok(())
             })
-    };
-    let (checks, sim): (&'static [&'static str], _) = (&["tree", "handler"], Box::new(sim));
-    Case { name, checks, sim }
+    })
 }
 
 /// More seeds than are needed to find any of them.

@@ -1,7 +1,7 @@
 //! [`cargo`]: returns the command for a build inside a test, isolated from the build of the test itself.
 //!
-//! The two must not share a target folder. Their environment and features differ, so cargo would rebuild `ring`, `rustls`
-//! and `sanserve` while running tests still need the old files.
+//! The two must not share a target folder. Their environment and features differ, so cargo would rebuild `ring`,
+//! `rustls` and `sanserve` while running tests still need the old files.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ pub(crate) fn cargo(folder: impl AsRef<Path>) -> Command {
     cargo
 }
 
-/// Gives a build command its own target folder, and removes the variables that cargo and make have set for this test from
-/// its environment.
+/// Gives a build command its own target folder, and removes the variables that cargo and make have set for this test
+/// from its environment.
 pub(crate) fn isolate(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(belongs_to_the_outer_build) {

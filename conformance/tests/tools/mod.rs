@@ -1,4 +1,5 @@
-//! Finds programs that a machine may lack, skips tests without them, and runs cargo in other packages.
+//! Finds programs that a machine may lack, skips tests without them, ends those that were started, and runs cargo in
+//! other packages.
 
 #[allow(dead_code, reason = "not every test builds something")]
 pub(crate) mod inner_build;
@@ -7,9 +8,10 @@ use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Child;
 
-/// Returns the path of a program. If it is missing, prints that the test is skipped, even if output is captured; in CI it
-/// panics, because no test may be skipped there.
+/// Returns the path of a program. If it is missing, prints that the test is skipped, even if output is captured; in CI
+/// it panics, because no test may be skipped there.
 #[allow(dead_code, reason = "not every test needs a program")]
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -29,6 +31,17 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 pub(crate) fn skip(reason: impl Display) {
     assert!(env::var_os("CI").is_none(), "{reason}");
     let _ = writeln!(io::stderr(), "SKIPPED: {reason}");
+}
+
+/// A process that is killed when this is dropped.
+#[allow(dead_code, reason = "not every test starts a program")]
+pub(crate) struct KillOnDrop(pub(crate) Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs cargo in a folder of the repository, isolated from the build of the tests, with these arguments and `--locked`.

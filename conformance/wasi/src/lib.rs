@@ -1,7 +1,9 @@
-//! Serves the cases behind a host of `wasi:http`. The field `Case` of a request has the index of its case, and `disk` or
-//! `site` for the file system: the directory of the host, or memory. A further word `impatient` shortens the timeouts.
+//! Serves the cases behind a host of `wasi:http`. The field `Case` of a request has the index of its case, and `disk`
+//! or `site` for the file system: the directory of the host, or memory. A further word `impatient` shortens the
+//! timeouts. Every second request is answered by an asynchronous handler.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sanserve_conformance::{Case, Site, case};
@@ -25,7 +27,9 @@ impl Guest for Component {
             panic!("expected two words: {field}");
         };
         let case = &cases[index.parse::<usize>().expect("a number")];
-        let (mut config, handler) = (case.config(), case.handler());
+        static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+        let handler = case.alternating_handler(REQUESTS.fetch_add(1, Ordering::Relaxed));
+        let mut config = case.config();
         if options == ["impatient"] {
             config.timeouts.grace = Duration::from_secs(1);
             config.timeouts.rate = u32::MAX;

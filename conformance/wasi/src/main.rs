@@ -1,7 +1,8 @@
 //! A server for the conformance tests, as a WASI component. It serves with the settings and the handler of the case
 //! that is its first argument, from the directory `/` (`disk`) or from the site of the cases (`site`). It prints its
-//! address, and logs to standard error.
+//! address, and logs to standard error. Every second connection has an asynchronous handler.
 
+use std::cell::Cell;
 use std::env;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ fn main() {
     let mut cases = case::all().into_iter();
     let case = cases.find(|case| case.name == *name);
     let case = case.expect("there is a case of that name");
-    let (mut config, handler) = (case.config(), || case.handler());
+    let connections = Cell::new(0);
+    let handler = || case.alternating_handler(connections.replace(connections.get() + 1));
+    let mut config = case.config();
     let mut server = HTTPServer::bind("127.0.0.1:0").expect("a free port");
     for option in options {
         match option.as_str() {

@@ -140,6 +140,11 @@ impl Buffer {
         self.storage[self.start..self.end][at..].rotate_right(bytes.len());
     }
 
+    /// Moves the `n` bytes at offset `at` of the content behind the rest of it.
+    pub(crate) fn move_to_end(&mut self, at: usize, n: usize) {
+        self.storage[self.start..self.end][at..].rotate_left(n);
+    }
+
     /// Keeps the first `len` bytes only.
     pub fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);

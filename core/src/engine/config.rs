@@ -2,14 +2,16 @@
 //! timeout can be switched off.
 
 use alloc::borrow::Cow;
-use alloc::sync::Arc;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt::{self, Debug};
 use core::time::Duration;
 
 use crate::engine::error_page::{ErrorPage, WriteErrorPage};
 use crate::engine::log::{LogFormat, LogRecord};
-use crate::engine::{error_page, log};
-use crate::wire;
+use crate::engine::{Client, FindClient, error_page, log};
+use crate::sync::{Arc, share};
+use crate::wire::{self, RequestHead};
 
 /// The settings of a connection. A server shares one `Arc<Config>` among its connections;
 /// [`Connection::new`](crate::Connection::new) takes that or a `Config`.
@@ -37,6 +39,9 @@ pub struct Config {
     pub error_page: WriteErrorPage,
     /// The media type of [`error_page`](Self::error_page). `text/html;charset=utf-8` by default.
     pub error_content_type: Cow<'static, str>,
+    /// Further fields of all error replies, such as those that restrict what a browser does with the page. The fields
+    /// that an error reply has of its own must not be among them. None by default.
+    pub error_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// Writes the log lines. [`log::python`] by default.
     pub log_format: LogFormat,
     /// Returns the offset of local time from UTC in seconds, for the time in log lines. 0 by default.
@@ -54,6 +59,9 @@ pub struct Config {
     /// sends it, because it does not know the method at that point; clients do not expect it (RFC 9110 §9.3.2). Off by
     /// default.
     pub page_for_bad_head: bool,
+    /// Finds the client of a request that a proxy has forwarded, as [`TrustedProxies`](crate::TrustedProxies) does. Not
+    /// set by default: the peer is the client. It is not called for a head that cannot be parsed.
+    pub find_client: Option<FindClient>,
 }
 
 /// A function that returns the offset of local time from UTC in seconds (positive east of Greenwich) at a time given in
@@ -67,6 +75,7 @@ impl Debug for Config {
             .field("protocol", &self.protocol)
             .field("server", &self.server)
             .field("error_content_type", &self.error_content_type)
+            .field("error_headers", &self.error_headers)
             .field("limits", &self.limits)
             .field("timeouts", &self.timeouts)
             .field("keep_alive", &self.keep_alive)
@@ -193,7 +202,7 @@ impl Config {
         mut self,
         error_page: impl Fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result + Send + Sync + 'static,
     ) -> Self {
-        self.error_page = Arc::new(error_page);
+        self.error_page = share(Box::new(error_page));
         self
     }
 
@@ -204,13 +213,33 @@ impl Config {
         self
     }
 
+    /// Returns these settings with other [`error_headers`](Self::error_headers).
+    #[must_use]
+    pub fn with_error_headers(
+        mut self,
+        error_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    ) -> Self {
+        self.error_headers = error_headers;
+        self
+    }
+
     /// Returns these settings with another [`log_format`](Self::log_format).
     #[must_use]
     pub fn with_log_format(
         mut self,
         log_format: impl Fn(&LogRecord<'_>, &mut dyn fmt::Write) -> fmt::Result + Send + Sync + 'static,
     ) -> Self {
-        self.log_format = Arc::new(log_format);
+        self.log_format = share(Box::new(log_format));
+        self
+    }
+
+    /// Returns these settings with this [`find_client`](Self::find_client).
+    #[must_use]
+    pub fn with_find_client(
+        mut self,
+        find_client: impl Fn(&RequestHead, &str, &mut Client) + Send + Sync + 'static,
+    ) -> Self {
+        self.find_client = Some(share(Box::new(find_client)));
         self
     }
 
@@ -220,7 +249,7 @@ impl Config {
         mut self,
         local_offset: impl Fn(i64) -> i32 + Send + Sync + 'static,
     ) -> Self {
-        self.local_offset = Arc::new(local_offset);
+        self.local_offset = share(Box::new(local_offset));
         self
     }
 }
@@ -255,14 +284,16 @@ impl Default for Config {
         Config {
             protocol: Protocol::default(),
             server: Cow::Borrowed(concat!("sanserve/", env!("CARGO_PKG_VERSION"))),
-            error_page: Arc::new(error_page::python),
+            error_page: share(Box::new(error_page::python)),
             error_content_type: Cow::Borrowed("text/html;charset=utf-8"),
-            log_format: Arc::new(log::python),
-            local_offset: Arc::new(|_| 0),
+            error_headers: Vec::new(),
+            log_format: share(Box::new(log::python)),
+            local_offset: share(Box::new(|_| 0)),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             keep_alive: false,
             page_for_bad_head: false,
+            find_client: None,
         }
     }
 }

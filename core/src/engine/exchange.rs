@@ -4,16 +4,16 @@
 mod error;
 mod trusted_fields;
 
+use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::task::Waker;
 
-use alloc::string::String;
-
 use crate::engine::log::{CloseReason, LogEvent, LogRecord, Refusal};
 use crate::engine::reply_state::{Framing, ReplyState, Stage};
-use crate::engine::{Buffer, Config, Now, Protocol};
-use crate::fs::Credentials;
-use crate::text::date::LastDate;
+use crate::engine::{Buffer, Config, Now, Peer, Protocol};
+use crate::fs::{Credentials, Right};
+use crate::sync::Arc;
+use crate::text::date::LastDates;
 use crate::text::decimal::Digits;
 use crate::text::escape::is_plain;
 use crate::text::status;
@@ -28,11 +28,13 @@ use crate::wire::{RequestHead, Version};
 /// their use, such as a missing `end_headers`, turns the reply into a 500 that names it.
 pub struct Exchange<'a> {
     pub(crate) head: &'a RequestHead,
-    pub(crate) peer: &'a str,
+    pub(crate) peer: &'a Peer,
     pub(crate) expects: bool,
     /// Whether there is more unread content than is discarded to keep the connection open.
     pub(crate) has_unread_content: bool,
     pub(crate) config: &'a Config,
+    /// The same settings, for a handler that keeps them.
+    pub(crate) shared_config: &'a Arc<Config>,
     pub(crate) now: Now,
     pub(crate) reply: &'a mut ReplyState,
     pub(crate) outbox: &'a mut Buffer,
@@ -41,7 +43,7 @@ pub struct Exchange<'a> {
     pub(crate) failure: &'a mut String,
     pub(crate) waker: &'a Waker,
     pub(crate) is_upgradable: bool,
-    pub(crate) date: &'a mut LastDate,
+    pub(crate) dates: &'a mut LastDates,
     /// The number of bytes of content that the handler has written in this call.
     pub(crate) written: usize,
 }
@@ -49,7 +51,7 @@ pub struct Exchange<'a> {
 impl fmt::Debug for Exchange<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Exchange")
-            .field("client_address", &self.peer)
+            .field("client_address", &self.client_address())
             .field("request_line", &self.head.request_line())
             .finish_non_exhaustive()
     }
@@ -64,6 +66,7 @@ impl<'a> Exchange<'a> {
             expects: self.expects,
             has_unread_content: self.has_unread_content,
             config: self.config,
+            shared_config: self.shared_config,
             now: self.now,
             reply: self.reply,
             outbox: self.outbox,
@@ -71,7 +74,7 @@ impl<'a> Exchange<'a> {
             failure: self.failure,
             waker: self.waker,
             is_upgradable: self.is_upgradable,
-            date: self.date,
+            dates: self.dates,
             written: self.written,
         }
     }
@@ -87,12 +90,29 @@ impl<'a> Exchange<'a> {
     /// one. [`Path::parse`](crate::Path::parse) turns it into the path of a file.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        let path = self.head.path();
+        Exchange::path_in(self.head)
+    }
+
+    pub(crate) fn path_in(head: &RequestHead) -> &str {
+        let path = head.path();
         if path.as_bytes().get(1) != Some(&b'/') {
             return path;
         }
         let slashes = path.len() - path.trim_start_matches('/').len();
         &path[slashes.saturating_sub(1)..]
+    }
+
+    /// Returns the names and values in the query of the request target, decoded. Forms whose media type is
+    /// `application/x-www-form-urlencoded` are decoded in the same way, by
+    /// [`form_urlencoded::parse`](crate::form_urlencoded::parse).
+    #[must_use]
+    pub fn query(&self) -> form_urlencoded::Parse<'a> {
+        Exchange::query_in(self.head)
+    }
+
+    pub(crate) fn query_in(head: &RequestHead) -> form_urlencoded::Parse<'_> {
+        let query = head.path().split_once('?').map(|(_, query)| query);
+        form_urlencoded::parse(query.unwrap_or_default().as_bytes())
     }
 
     /// Returns the request line as received, without its line ending.
@@ -143,10 +163,24 @@ impl<'a> Exchange<'a> {
         Credentials::in_head(self.head)
     }
 
-    /// Returns the peer's address without the port, as the adapter gave it.
+    /// Returns whether the client has this right. Without a [`Guard`](crate::Guard), all clients have all rights. A
+    /// guard refuses requests that need a right which the client lacks; a page can ask which others it has, to offer
+    /// only what they allow.
+    #[must_use]
+    pub fn may(&self, right: Right) -> bool {
+        !self.reply.missing_rights.contains(right)
+    }
+
+    /// Returns the client's address without the port: that of the peer, as the adapter gave it, or the one that
+    /// [`Config::find_client`](crate::Config::find_client) has found.
     #[must_use]
     pub fn client_address(&self) -> &'a str {
-        self.peer
+        self.peer.client_address()
+    }
+
+    /// Returns whether the client uses TLS, if a proxy says so ([`Config::find_client`](crate::Config::find_client)).
+    pub(crate) fn forwarded_https(&self) -> Option<bool> {
+        self.peer.https()
     }
 
     /// Returns whether the client waits for a `100 Continue` before it sends content (RFC 9110 §10.1.1). It is sent
@@ -200,7 +234,7 @@ impl<'a> Exchange<'a> {
     fn send_first_fields(&mut self) {
         self.send_text("Server: ", self.version_string());
         if let Some(unix) = self.now.unix {
-            let date = *self.date.format(unix);
+            let date = *self.dates.date.format(unix);
             self.send_trusted("Date: ", &date);
         }
     }
@@ -384,7 +418,8 @@ impl<'a> Exchange<'a> {
         self.outbox.len().max(self.written) >= self.config.limits.outbox
     }
 
-    /// Returns the number of bytes that may be written in one piece while [`wants_flush`](Self::wants_flush) is `false`.
+    /// Returns the number of bytes that may be written in one piece while [`wants_flush`](Self::wants_flush) is
+    /// `false`.
     pub(crate) fn write_max_before_flush(&self) -> usize {
         self.config.limits.outbox / 4
     }
@@ -437,7 +472,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn record(&mut self, event: LogEvent<'_>) {
         let unix = self.now.unix;
         let record = LogRecord {
-            client_address: self.peer,
+            client_address: self.client_address(),
             request: self.head,
             unix,
             offset: unix.map_or(0, |unix| (self.config.local_offset)(unix)),

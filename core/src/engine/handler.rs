@@ -5,13 +5,16 @@
 //! returns what the handler needs [`Next`]; when that is available, the handler is called again.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 
 use crate::engine::{Exchange, Next, https};
-use crate::fs::{Entries, FsError, Meta, Path};
+use crate::fs::{Entries, FsError, Meta, Path, Right, UploadState};
+use crate::sync::Arc;
 
 /// Answers the requests of one connection, one after another. Each connection has a handler of its own, whose state
 /// lives in `self`; state that connections share is held by reference or `Arc`.
+///
+/// Most handlers are simpler as an asynchronous function, see [`from_async_fn`](crate::from_async_fn). This trait is
+/// for those that wrap another handler, and for those that must hold as little memory as possible.
 ///
 /// ```
 /// use sanserve_core::{Event, Exchange, Handler, Next};
@@ -58,6 +61,18 @@ pub trait Handler {
     fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
         https::redirect(ex)
     }
+
+    /// Frees what is only needed while a request is answered. It is called when the connection has become idle, and
+    /// when a reply is abandoned, such as after a deadline. By default it does nothing. A handler that wraps another
+    /// one forwards the call.
+    fn release(&mut self) {}
+
+    /// Returns the right that a request needs, for a [`Guard`](crate::Guard) around this handler, which asks before it
+    /// forwards the request. By default the method decides, see [`Right::for_method`]. A handler that wraps another one
+    /// forwards the call.
+    fn required_right(&self, ex: &Exchange<'_>) -> Right {
+        Right::for_method(ex.command())
+    }
 }
 
 impl<H: Handler + ?Sized> Handler for Box<H> {
@@ -72,6 +87,14 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         (**self).resume(ex, event)
     }
+
+    fn release(&mut self) {
+        (**self).release();
+    }
+
+    fn required_right(&self, ex: &Exchange<'_>) -> Right {
+        (**self).required_right(ex)
+    }
 }
 
 /// The result of a [`Next`], with which a handler is resumed. Paths are those of the `Next`.
@@ -80,7 +103,7 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
 pub enum Event<'a> {
     /// Some bytes of the request's content, or of the open file or CGI process.
     Data(&'a [u8]),
-    /// The operation is complete: everything has been read, sent, written, committed or flushed.
+    /// The operation is complete: everything has been read, sent, written, committed, changed or flushed.
     End,
     /// The file is open and can be sent.
     Opened(Path, Meta),
@@ -88,6 +111,9 @@ pub enum Event<'a> {
     Running(Path),
     /// The file is being created and can be written to.
     Created(Path),
+    /// The upload has begun, was resumed or was cancelled, and this is its state. Unless it is complete, the file can
+    /// be written to.
+    Upload(Path, UploadState),
     /// The path is that of a directory.
     Directory(Path),
     /// The entries of the directory, in any order.

@@ -3,11 +3,11 @@
 //! The engine reports each event as it happens; a format writes a line about it or ignores it.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::fmt::{self, Debug, Display, Write};
 use core::time::Duration;
 
 use crate::fs::{Credentials, FsError};
+use crate::sync::Arc;
 use crate::text::date;
 use crate::text::escape::{Json, Log, Quoted, Word, logged};
 use crate::wire::RequestHead;
@@ -19,7 +19,8 @@ use crate::wire::RequestHead;
     reason = "adapters that log for themselves write it as a literal"
 )]
 pub struct LogRecord<'a> {
-    /// The peer's address, as the adapter gave it.
+    /// The client's address: that of the peer, as the adapter gave it, or the one that
+    /// [`Config::find_client`](crate::Config::find_client) has found.
     pub client_address: &'a str,
     /// The request, or as much of it as could be parsed.
     pub request: &'a RequestHead,
@@ -78,8 +79,8 @@ pub enum LogEvent<'a> {
         /// A short description of the error.
         message: &'a dyn Display,
     },
-    /// Why a request is refused or its reply breaks off, if the error page does not say it. A [`Reply`](LogEvent::Reply)
-    /// follows.
+    /// Why a request is refused or its reply breaks off, if the error page does not say it. A
+    /// [`Reply`](LogEvent::Reply) follows.
     Failure(&'a dyn Display),
     /// The reply hides the reason for a refusal from the client (it looks like a missing file, for example), and this
     /// is the reason. [`json`] includes it in the reply's object; [`python`] and [`combined`] ignore it. A format of

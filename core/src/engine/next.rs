@@ -8,7 +8,7 @@ use core::time::Duration;
 
 #[cfg(doc)]
 use crate::engine::{Event, Exchange};
-use crate::fs::{ArchiveRequest, CgiScript, Create, Credentials, Path};
+use crate::fs::{ArchiveRequest, CgiScript, Change, Create, Credentials, Path, UploadRequest};
 
 /// What a handler needs next. Each variant names the [`Event`] with which the handler is resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub enum Next {
     /// Begin to create this file. Resumes with [`Event::Created`] or [`Event::Failed`]. A file that was open before is
     /// closed.
     Create(Box<Create>),
+    /// Create a directory, or remove a file or an empty directory. Resumes with [`Event::End`] or [`Event::Failed`]. A
+    /// file that was open before is closed.
+    Change(Box<Change>),
+    /// Begin, resume or cancel an upload that can be resumed. Resumes with [`Event::Upload`] or [`Event::Failed`]. A
+    /// file that was open before is closed.
+    Upload(Box<UploadRequest>),
     /// Append these bytes to the file that is being created. Resumes with [`Event::End`], or with [`Event::Failed`]
     /// with an empty path.
     WriteFile(Vec<u8>),

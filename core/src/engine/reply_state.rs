@@ -2,11 +2,14 @@
 //!
 //! The bytes themselves are in the outbox, where [`Exchange`](crate::Exchange) writes them.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use core::fmt::Write;
 use core::time::Duration;
 
-use super::Buffer;
 use super::log::CloseReason;
+use super::{Buffer, Next};
+use crate::fs::Rights;
 
 /// The state of one reply.
 #[derive(Debug)]
@@ -32,10 +35,24 @@ pub(crate) struct ReplyState {
     pub(crate) since: Duration,
     /// Whether a [`Guard`](crate::Guard) has verified the credentials of the request.
     pub(crate) authenticated: bool,
+    /// The rights that the client lacks. A [`Guard`](crate::Guard) sets them.
+    pub(crate) missing_rights: Rights,
+    /// Whether the client has sent no credentials, and users have rights that it lacks.
+    pub(crate) can_log_in: bool,
     /// Whether the end of the reply has been logged.
     pub(crate) logged: bool,
-    /// A mistake of the handler.
-    pub(crate) fault: Option<&'static str>,
+    /// Why the reply is abandoned, if it is.
+    pub(crate) fault: Option<Box<Fault>>,
+}
+
+/// Why a handler's reply is abandoned.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The handler made this mistake.
+    Mistake(&'static str),
+    /// The handler failed, after it had begun its reply. This status and message replace the reply if none of it has
+    /// been sent.
+    Failed(u16, Cow<'static, str>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +93,30 @@ impl ReplyState {
             content: 0,
             since,
             authenticated: false,
+            missing_rights: Rights::NONE,
+            can_log_in: false,
             logged: false,
             fault: None,
         }
     }
 
-    /// Returns whether the head is complete and the reply has no content.
-    pub(crate) fn is_head_only(&self) -> bool {
-        self.stage == Stage::Content(Framing::Empty)
+    /// Records why the reply is abandoned. If there are several reasons, the first is kept.
+    #[cold]
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        self.fault.get_or_insert_with(|| Box::new(fault));
+    }
+
+    /// Returns whether the reply is complete if the handler returns this. A reply to HEAD is complete with its head: its
+    /// content is not generated.
+    #[inline]
+    pub(crate) fn is_ended_by(&self, next: &Next) -> bool {
+        match next {
+            Next::Done => true,
+            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => {
+                self.stage == Stage::Content(Framing::Empty)
+            }
+            _ => false,
+        }
     }
 
     /// Closes the connection after this reply. If there are several reasons, the first is kept.
@@ -104,6 +137,7 @@ impl ReplyState {
         outbox.truncate(start);
         *self = ReplyState {
             authenticated: self.authenticated,
+            missing_rights: self.missing_rights,
             simple: self.simple,
             to_head: self.to_head,
             ..ReplyState::new(start, self.since, Some(CloseReason::Error))
@@ -112,8 +146,8 @@ impl ReplyState {
     }
 
     /// Records a mistake of the handler. If there are several, the first is kept.
-    pub(crate) fn record_fault(&mut self, fault: &'static str) {
-        self.fault = self.fault.or(Some(fault));
+    pub(crate) fn record_fault(&mut self, mistake: &'static str) {
+        self.fail(Fault::Mistake(mistake));
     }
 
     /// Notes that the head is complete. For an HTTP/0.9 request the head is not sent.
@@ -125,6 +159,10 @@ impl ReplyState {
         }
         // RFC 9110 §15.2: the final reply follows an interim one.
         self.stage = if self.status < 200 {
+            // The interim reply stays if the final one is replaced by an error. There is none after a 101.
+            if self.status != 101 {
+                self.start = self.start.map(|_| outbox.len());
+            }
             Stage::Start
         } else {
             Stage::Content(framing)

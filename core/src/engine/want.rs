@@ -1,4 +1,5 @@
-//! The interface between a [`Connection`](crate::Connection) and its adapter: [`Want`], [`Step`], [`Now`] and [`Phase`].
+//! The interface between a [`Connection`](crate::Connection) and its adapter: [`Want`], [`Step`], [`Now`] and
+//! [`Phase`].
 //!
 //! The connection wants one operation at a time. The adapter performs it and passes the result, a [`Got`](crate::Got),
 //! to the next step.

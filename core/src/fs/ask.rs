@@ -4,10 +4,10 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path};
+use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path, UploadToken};
+use crate::sync::Arc;
 
 /// A question to the file system. More may be added: answer an unknown one with [`Got::Opened`] and
 /// [`FsError::Unsupported`].
@@ -26,6 +26,10 @@ pub enum Ask {
     Archive(Box<ArchiveRequest>),
     /// Begin to create a file. The answer is [`Got::Opened`] with [`Opened::Writer`].
     Create(Box<Create>),
+    /// Create a directory, or remove a file or an empty directory. The answer is [`Got::Committed`].
+    Change(Box<Change>),
+    /// Begin, resume or cancel an upload that can be resumed. The answer is [`Got::Opened`] with [`Opened::Upload`].
+    Upload(Box<UploadRequest>),
 }
 
 /// The adapter's answer to a [`Want`](crate::Want).
@@ -43,13 +47,13 @@ pub enum Got<F> {
     /// produced. The deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and buffered output is sent
     /// to the peer first.
     Working,
-    /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
+    /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`], [`Ask::Create`] and [`Ask::Upload`].
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
     Listed(Result<Arc<Entries>, FsError>),
     /// The answer to [`Ask::Verify`].
     Verified(Result<(), FsError>),
-    /// The answer to [`Want::Commit`](crate::Want::Commit).
+    /// The answer to [`Want::Commit`](crate::Want::Commit) and [`Ask::Change`].
     Committed(Result<(), FsError>),
     /// The answer to [`Want::Wait`](crate::Want::Wait): the waker was woken, or may have been.
     Woken,
@@ -127,6 +131,103 @@ pub struct Create {
     pub replaces: Option<Meta>,
     /// The length of the file in bytes, if it is known.
     pub len: Option<u64>,
+}
+
+impl Create {
+    /// Returns a file of any length to create at this path, in a directory that exists. The name must not exist.
+    #[must_use]
+    pub fn new(path: Path) -> Create {
+        Create {
+            path,
+            directories_max: 0,
+            replaces: None,
+            len: None,
+        }
+    }
+}
+
+/// A change to the tree that happens in one step, see [`Ask::Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Create a directory, with the system's default permissions. If the name exists, the error is
+    /// [`FsError::Exists`].
+    CreateDirectory {
+        /// The path of the directory.
+        path: Path,
+        /// The number of directories above it that may be missing. They are created, too. If more are missing, the
+        /// error is [`FsError::NotFound`].
+        directories_max: usize,
+    },
+    /// Remove a file. A symbolic link is not a file; the error is then [`FsError::NotRegularFile`].
+    RemoveFile {
+        /// The path of the file.
+        path: Path,
+        /// The metadata of the file, as it was opened. If the file is another one by now, it is not removed; the
+        /// error is [`FsError::Exists`].
+        meta: Meta,
+    },
+    /// Remove a directory that is empty. If it has entries, even hidden ones, the error is [`FsError::Exists`]. A
+    /// symbolic link is not a directory; the error is then [`FsError::NotRegularFile`].
+    RemoveDirectory {
+        /// The path of the directory.
+        path: Path,
+    },
+}
+
+impl Change {
+    /// Returns the path of the file or directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        let (Change::CreateDirectory { path, .. }
+        | Change::RemoveFile { path, .. }
+        | Change::RemoveDirectory { path }) = self;
+        path
+    }
+}
+
+/// A question about an upload that can be resumed, see [`Ask::Upload`].
+///
+/// Unlike a file that is created with [`Ask::Create`], an upload stays when its connection ends, so
+/// that another one can [resume](Self::Resume) it. Only the connection that began or resumed it last may write to it
+/// and commit it; for all others, writing fails with [`FsError::NotFound`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UploadRequest {
+    /// Begin an upload of this file. If there are too many unfinished uploads, the error is [`FsError::TooMany`].
+    Begin(Create),
+    /// Continue an upload, or find out how far it is. If there is none with this path and token, the error is
+    /// [`FsError::NotFound`].
+    Resume {
+        /// The path of the file.
+        path: Path,
+        /// The token of the upload.
+        token: UploadToken,
+        /// The offset in bytes at which the client continues. `None` if it only asks.
+        offset: Option<u64>,
+        /// The length of the whole file in bytes, if the client says it. It is stored if none is known yet and the
+        /// offset is right.
+        len: Option<u64>,
+    },
+    /// Remove an upload with everything that was stored, even if another connection is writing to it. If there is none
+    /// with this path and token, the error is [`FsError::NotFound`].
+    Cancel {
+        /// The path of the file.
+        path: Path,
+        /// The token of the upload.
+        token: UploadToken,
+    },
+}
+
+impl UploadRequest {
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        let (UploadRequest::Begin(Create { path, .. })
+        | UploadRequest::Resume { path, .. }
+        | UploadRequest::Cancel { path, .. }) = self;
+        path
+    }
 }
 
 /// A directory to be opened as one archive file, see [`Ask::Archive`].

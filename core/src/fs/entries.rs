@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+#[cfg(feature = "gzip")]
+use super::piece_cache::PieceCache;
 use crate::text::natural_order;
 
 /// A name in a directory, with its metadata.
@@ -59,18 +61,24 @@ pub(crate) struct Prepared {
     pub(crate) lowercase: Option<Vec<u32>>,
     /// The sums without and with names that begin with a dot.
     pub(crate) sums: [Sums; 2],
+    #[cfg(feature = "gzip")]
+    pub(crate) pieces: PieceCache,
 }
 
 /// Sums over the entries of a directory that may be shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sums {
     pub(crate) count: usize,
+    /// The number of directories among them.
+    pub(crate) directories: usize,
+    /// The number of pictures among them.
+    pub(crate) pictures: usize,
     /// The total length of all files in bytes.
     pub(crate) bytes: u64,
     /// A hash of the entries, from which the listing's `ETag` is made.
     pub(crate) version: u64,
     /// The length of all rows in bytes, for each format of a listing.
-    pub(crate) lens: [u64; 4],
+    pub(crate) lens: [u64; 5],
 }
 
 /// A packed [`Entry`], with the position of its name.

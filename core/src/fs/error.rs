@@ -8,7 +8,8 @@ use core::fmt::{self, Display};
 /// Its `Display` is a clause that can follow a colon, such as `no space left`. Clients never see it: services have
 /// replies of their own for each.
 ///
-/// The enum is not exhaustive: another reason may come, which a handler should answer as it answers [`Io`](FsError::Io).
+/// The enum is not exhaustive: another reason may come, which a handler should answer as it answers
+/// [`Io`](FsError::Io).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FsError {

@@ -4,22 +4,23 @@
 //! files itself and does not need a `FileSystem`.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use core::any::Any;
 use core::ops::Deref;
 
 use super::{
-    ArchiveRequest, Ask, CgiScript, Create, Credentials, Entries, FsError, Got, Opened, Path,
+    ArchiveRequest, Ask, CgiScript, Change, Create, Credentials, Entries, FsError, Got, Opened,
+    Path, UploadRequest,
 };
+use crate::sync::Arc;
 
 /// A tree of files to serve. One file system serves all connections, so its methods take `&self`.
 ///
 /// To serve files, implement [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read); the [crate's
 /// page](crate) has an example of twenty lines. [`run`](Self::run), [`verify`](Self::verify),
-/// [`archive`](Self::archive) and [`create`](Self::create) add CGI scripts, passwords, archives and uploads. Adapters
-/// call [`answer`](Self::answer), [`fill`](Self::fill), [`answer_write`](Self::answer_write) and
-/// [`commit`](Self::commit), one for each kind of want; or first [`try_answer`](Self::try_answer) and
-/// [`try_fill`](Self::try_fill), on a thread that must not block.
+/// [`archive`](Self::archive), [`create`](Self::create), [`change`](Self::change) and [`upload`](Self::upload) add CGI
+/// scripts, passwords, archives, uploads, deletions and uploads that can be resumed. Adapters call [`answer`](Self::answer), [`fill`](Self::fill),
+/// [`answer_write`](Self::answer_write) and [`commit`](Self::commit), one for each kind of want; or first
+/// [`try_answer`](Self::try_answer) and [`try_fill`](Self::try_fill), on a thread that must not block.
 ///
 /// On Unix, paths are safe to join to a root, see [`Path`]; the file system decides about symbolic links. On Windows,
 /// and where the files may be on Windows, as in WASI, it must refuse every path that is not
@@ -113,6 +114,25 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
+    /// Creates a directory, or removes a file or an empty directory, see [`Change`]. Must not leave the root.
+    /// Unsupported by default.
+    ///
+    /// # Errors
+    /// Returns the reason why nothing was changed; [`FsError::Unsupported`] by default.
+    fn change(&self, _change: &Change) -> Result<(), FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Begins, resumes or cancels an upload that can be resumed, see [`UploadRequest`], and returns [`Opened::Upload`].
+    /// [`UnfinishedUpload`](crate::UnfinishedUpload) does most of it. If it is unsupported, as by default, uploads
+    /// cannot be resumed.
+    ///
+    /// # Errors
+    /// Returns the reason why there is no such upload; [`FsError::Unsupported`] by default.
+    fn upload(&self, _request: &UploadRequest) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
     /// Answers [`Want::WriteFile`](crate::Want::WriteFile), with [`write`](Self::write) by default.
     fn answer_write(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {
         self.write(file, bytes)
@@ -130,6 +150,8 @@ pub trait FileSystem {
             Ask::Verify(credentials) => Got::Verified(self.verify(credentials)),
             Ask::Archive(request) => Got::Opened(self.archive(request)),
             Ask::Create(create) => Got::Opened(self.create(create)),
+            Ask::Change(change) => Got::Committed(self.change(change)),
+            Ask::Upload(request) => Got::Opened(self.upload(request)),
         }
     }
 
@@ -219,6 +241,14 @@ macro_rules! forward {
 
             fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
                 self.deref().commit(file)
+            }
+
+            fn change(&self, change: &Change) -> Result<(), FsError> {
+                self.deref().change(change)
+            }
+
+            fn upload(&self, request: &UploadRequest) -> Result<Opened<F::File>, FsError> {
+                self.deref().upload(request)
             }
 
             fn answer_write(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {

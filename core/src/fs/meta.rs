@@ -67,7 +67,8 @@ impl Meta {
         (nanos > 0).then(|| FileVersion::new(version as u64))
     }
 
-    /// Returns the time of the last modification if it is meaningful, for `Last-Modified` and for conditions with dates.
+    /// Returns the time of the last modification if it is meaningful, for `Last-Modified` and for conditions with
+    /// dates.
     ///
     /// The first two seconds of 1970 are not meaningful: Nix, OSTree and builders of container images set the time of
     /// all files to 0 or 1, regardless of their content.

@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use super::Ask;
-use super::Meta;
+use super::{Meta, UploadState};
 
 /// The result of opening a path, or of preparing a CGI script or a new file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,14 @@ pub enum Opened<F> {
     Process(F),
     /// A file that is being created, in answer to [`Ask::Create`] only.
     Writer(F),
+    /// A file that is being created by an upload that can be resumed, in answer to [`Ask::Upload`] only. Dropping it
+    /// keeps the upload.
+    Upload {
+        /// The file.
+        file: F,
+        /// How far the upload is.
+        state: UploadState,
+    },
 }
 
 impl<F> Opened<F> {
@@ -51,6 +59,10 @@ impl<F> Opened<F> {
             Opened::Directory => Opened::Directory,
             Opened::Process(file) => Opened::Process(convert(file)),
             Opened::Writer(file) => Opened::Writer(convert(file)),
+            Opened::Upload { file, state } => Opened::Upload {
+                file: convert(file),
+                state,
+            },
         }
     }
 }

@@ -1,8 +1,9 @@
 //! [`Path`]: a path below the root, decoded from a request target.
 //!
 //! The rules are those of CPython's `translate_path`: remove the query, percent-decode, then resolve `.`, `..` and
-//! empty segments lexically, before any access to the file system. Almost any other bytes are a valid name (see [`Path::is_name`]). As Windows gives
-//! some names a special meaning, file systems there refuse those that are not [portable](Path::is_portable).
+//! empty segments lexically, before any access to the file system. Almost any other bytes are a valid name (see
+//! [`Path::is_name`]). As Windows gives some names a special meaning, file systems there refuse those that are not
+//! [portable](Path::is_portable).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -102,9 +103,9 @@ impl Path {
         Some(Path { bytes, slash })
     }
 
-    /// Returns whether this is a valid name of a file or directory. The empty name, `.`, `..`, names with `/` or NUL, and
-    /// names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in upper or lower case are invalid. Listings
-    /// omit invalid names.
+    /// Returns whether this is a valid name of a file or directory. The empty name, `.`, `..`, names with `/` or NUL,
+    /// and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in upper or lower case are invalid.
+    /// Listings omit invalid names.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
         let has_separator = name.iter().any(|byte| matches!(byte, 0 | b'/'));
@@ -152,7 +153,8 @@ impl Path {
         Path::is_name(name) && (hidden || !name.starts_with(b"."))
     }
 
-    /// Returns whether a segment begins with a dot, which means hidden on Unix. `/.well-known` is not hidden (RFC 8615).
+    /// Returns whether a segment begins with a dot, which means hidden on Unix. `/.well-known` is not hidden (RFC
+    /// 8615).
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         let mut segments = self.segments().enumerate();
@@ -203,6 +205,29 @@ impl Path {
                 .unwrap_or(self.bytes.len()),
         };
         self.until(end)
+    }
+
+    /// Returns the same path relative to a directory, or `None` if it is not in it. The path of the directory itself
+    /// becomes that of the root.
+    ///
+    /// ```
+    /// # use sanserve_core::Path;
+    /// let directory = Path::parse("/files").unwrap();
+    /// assert_eq!(Path::parse("/files/a").unwrap().below(&directory), Path::parse("/a"));
+    /// assert_eq!(Path::parse("/files2/a").unwrap().below(&directory), None);
+    /// ```
+    #[must_use]
+    pub fn below(&self, directory: &Path) -> Option<Path> {
+        let rest = self.bytes.strip_prefix(&*directory.bytes)?;
+        let rest = match rest {
+            [] => rest,
+            rest if directory.bytes.is_empty() => rest,
+            rest => rest.strip_prefix(b"/")?,
+        };
+        Some(Path {
+            bytes: rest.to_vec(),
+            slash: self.slash,
+        })
     }
 
     /// Returns the path of the first `end` bytes, which must end at the end of a segment.

@@ -79,12 +79,25 @@ fn is_expected(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> 
 /// Returns whether the preconditions allow the client to store a file in place of this one, or of none. `*` matches any
 /// existing file.
 pub(crate) fn may_store(ex: &Exchange<'_>, existing: Option<Meta>) -> bool {
-    let Some(meta) = existing else {
-        return ex.header("If-Match").is_none();
+    match existing {
+        Some(meta) => may_change(ex, meta, ""),
+        None => ex.header("If-Match").is_none(),
+    }
+}
+
+/// Returns whether the preconditions allow the client to change the file of which this is a representation, whose tag
+/// has this suffix.
+pub(crate) fn may_change(ex: &Exchange<'_>, meta: Meta, suffix: &str) -> bool {
+    let tag = ETag::new(meta, suffix);
+    let is_named = |tag: Option<ETag>| {
+        contains_tag(ex, "If-None-Match", tag.as_ref(), ETag::weak_eq) == Some(true)
     };
-    let tag = ETag::new(meta, "");
-    is_expected(ex, tag.as_ref(), meta.date())
-        && contains_tag(ex, "If-None-Match", tag.as_ref(), ETag::weak_eq) != Some(true)
+    // The client may have it as it was compressed while it was sent.
+    #[cfg(feature = "gzip")]
+    if is_named(ETag::of_compressed(meta)) {
+        return false;
+    }
+    is_expected(ex, tag.as_ref(), meta.date()) && !is_named(tag)
 }
 
 /// Returns whether a `Range` field applies (§13.1.5): if there is no `If-Range`, or if its validator is strong and
@@ -105,6 +118,20 @@ pub(super) fn range_applies(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<
     sent.is_some_and(|at| is_past(at) && validator == Some(at))
 }
 
+/// Returns whether a request asks for a part of a representation, which must be known exactly, or whether its
+/// `If-None-Match` contains this tag.
+#[cfg(feature = "gzip")]
+pub(super) fn names_plain(ex: &Exchange<'_>, tag: Option<&ETag>) -> bool {
+    const NAMES: NameBloom = NameBloom::of(&["If-Match", "If-None-Match", "Range"]);
+    let fields = ex.head.fields();
+    fields.may_have(NAMES)
+        && (ex.header("Range").is_some()
+            || ex.header("If-Match").is_some()
+            || ex
+                .get_all("If-None-Match")
+                .any(|list| tag.is_some_and(|tag| tags(list).any(|other| tag.weak_eq(other)))))
+}
+
 /// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there
 /// are no such fields.
 fn contains_tag(
@@ -115,7 +142,10 @@ fn contains_tag(
 ) -> Option<bool> {
     let mut fields = ex.get_all(name).peekable();
     fields.peek()?;
-    let listed = |list: &str| tag.is_some_and(|tag| tags(list).any(|other| matches(tag, other)));
+    // Most lists are one tag.
+    let listed = |list: &str| {
+        tag.is_some_and(|tag| matches(tag, list) || tags(list).any(|other| matches(tag, other)))
+    };
     Some(fields.any(|list| list == "*" || listed(list)))
 }
 

@@ -15,8 +15,19 @@ impl ETag {
     /// Returns the tag of a file, if the file has a version. A tag with a `suffix` is that of another representation of
     /// the file.
     pub(super) fn new(meta: Meta, suffix: &str) -> Option<ETag> {
+        let is_settled = meta.version?.is_settled();
+        ETag::with_mark(meta, suffix, if is_settled { "\"" } else { "W/\"" })
+    }
+
+    /// Returns the tag of a file that is compressed while it is sent. It is weak, since another version of the compressor
+    /// may write other bytes.
+    #[cfg(feature = "gzip")]
+    pub(super) fn of_compressed(meta: Meta) -> Option<ETag> {
+        ETag::with_mark(meta, GZIP_SUFFIX, "W/\"")
+    }
+
+    fn with_mark(meta: Meta, suffix: &str, mark: &str) -> Option<ETag> {
         let version = meta.version?;
-        let mark = if version.is_settled() { "\"" } else { "W/\"" };
         let mut text = Backward::new();
         text.push("\"");
         text.push(suffix);
@@ -31,24 +42,20 @@ impl ETag {
         self.0.as_bytes()
     }
 
-    fn as_str(&self) -> &str {
-        str::from_utf8(self.as_bytes()).expect("it was written as text")
-    }
-
     /// Returns whether both tags are strong and equal (RFC 9110 §8.8.3.2).
     pub(super) fn strong_eq(&self, other: &str) -> bool {
-        self.as_str() == other && other.starts_with('"')
+        self.as_bytes() == other.as_bytes() && other.starts_with('"')
     }
 
     /// Returns whether the tags are equal, weak or not.
     pub(super) fn weak_eq(&self, other: &str) -> bool {
-        without_weak_prefix(self.as_str()) == without_weak_prefix(other)
+        without_weak_prefix(self.as_bytes()) == without_weak_prefix(other.as_bytes())
     }
 }
 
 /// Returns a tag without the prefix of a weak one.
-fn without_weak_prefix(tag: &str) -> &str {
-    tag.strip_prefix("W/").unwrap_or(tag)
+fn without_weak_prefix(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
 /// Returns the tags of a list, up to the first syntax error.
@@ -56,7 +63,7 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     core::iter::from_fn(move || {
         rest = rest.trim_start_matches([' ', '\t', ',']);
-        let opaque = without_weak_prefix(rest).strip_prefix('"')?;
+        let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
         let start = rest.len() - opaque.len();
         let len = start + opaque.find('"')? + 1;
         let tag;
@@ -66,6 +73,9 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
         (!blank && (ends.is_empty() || ends.starts_with(','))).then_some(tag)
     })
 }
+
+/// The end of the tag of a representation that is compressed with gzip.
+pub(super) const GZIP_SUFFIX: &str = "-gz";
 
 /// The longest tag: `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.
 const TEXT_MAX: usize = 2 + 2 + 33 + 4;

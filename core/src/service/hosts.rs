@@ -6,10 +6,11 @@
 //! 9112 §3.2.2).
 
 use alloc::borrow::Cow;
-use alloc::sync::Arc;
 use core::net::IpAddr;
 
 use crate::engine::{Event, Exchange, Handler, Next};
+use crate::fs::Right;
+use crate::sync::Arc;
 use crate::text::status;
 
 /// Wraps another handler, and forwards the requests for known hosts. All others get 421 (RFC 9110 §15.5.20), including
@@ -90,6 +91,14 @@ impl<H: Handler> Handler for Hosts<H> {
             true => self.handler.begin_without_tls(ex),
             false => refuse(ex),
         }
+    }
+
+    fn release(&mut self) {
+        self.handler.release();
+    }
+
+    fn required_right(&self, ex: &Exchange<'_>) -> Right {
+        self.handler.required_right(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {

@@ -51,6 +51,13 @@ pub fn format(unix: i64) -> [u8; 29] {
 #[derive(Debug, Default)]
 pub(crate) struct LastDate(Option<(i64, [u8; 29])>);
 
+/// The last dates of each kind in replies. `Last-Modified` has a cache of its own, for it differs from `Date`.
+#[derive(Debug, Default)]
+pub(crate) struct LastDates {
+    pub(crate) date: LastDate,
+    pub(crate) modified: LastDate,
+}
+
 impl LastDate {
     /// Returns the same as [`format`].
     #[inline]

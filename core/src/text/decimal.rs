@@ -55,6 +55,10 @@ impl<const N: usize> Backward<N> {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[self.start..]
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).expect("it was written as text")
+    }
 }
 
 /// The digits of one number. `u64::MAX` has 20.

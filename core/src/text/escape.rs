@@ -102,7 +102,8 @@ impl Write for Word<'_> {
     }
 }
 
-/// A writer for text between quotes in JSON (RFC 8259 §7). Escapes all [invisible](is_invisible) characters as `\u001b`.
+/// A writer for text between quotes in JSON (RFC 8259 §7). Escapes all [invisible](is_invisible) characters as
+/// `\u001b`.
 pub(crate) struct Json<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Json<'_> {

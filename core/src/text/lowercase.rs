@@ -45,8 +45,8 @@ fn is_letter(char: char) -> bool {
         || RUNS.iter().any(|run| run.is_lower(code))
 }
 
-/// A run of consecutive characters at the same distance from their lower case. Packed: first character and length of the
-/// run; the distance, and whether only every other character has a lower case.
+/// A run of consecutive characters at the same distance from their lower case. Packed: first character and length of
+/// the run; the distance, and whether only every other character has a lower case.
 #[derive(Clone, Copy)]
 struct Run(u32, i32);
 

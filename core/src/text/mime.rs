@@ -60,6 +60,20 @@ pub fn guess_registered_type(
     known.or_else(|| guess_type(name, more))
 }
 
+/// Returns the extension of a name, without its dot. Leading dots belong to the name, so `.bashrc` has no extension.
+///
+/// ```
+/// use sanserve_core::mime;
+///
+/// assert_eq!(mime::extension("a.tar.gz"), Some("gz"));
+/// assert_eq!(mime::extension(".bashrc"), None);
+/// ```
+#[must_use]
+pub fn extension(name: &str) -> Option<&str> {
+    let (stem, _) = split_extension(name.as_bytes())?;
+    Some(&name[stem.len() + 1..])
+}
+
 /// Returns the key of an extension in lower case, if it is short enough for the tables.
 fn lower_key(extension: &[u8]) -> Option<u64> {
     let mut buffer = [0; 8];

@@ -4,7 +4,8 @@
 use super::syntax::{are_extensions, is_among};
 use super::{Fields, NameBloom, ParseError, RequestHead, ResponseHead, Version};
 
-/// The framing of the content of an incoming message. It stores no bytes, but says what the next bytes of the input are.
+/// The framing of the content of an incoming message. It stores no bytes, but says what the next bytes of the input
+/// are.
 ///
 /// ```
 /// use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
@@ -362,8 +363,8 @@ fn check_trailers(section: &[u8]) -> Result<(), ParseError> {
 }
 
 impl Fields {
-    /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. Fields from an earlier call are
-    /// dropped.
+    /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. Fields from an earlier call
+    /// are dropped.
     ///
     /// Fields that must not be in trailers are omitted (RFC 9110 §6.5.1), since a recipient that merged them into the
     /// head would change the framing, routing or authorization of a message that was checked before: `Content-Length`,

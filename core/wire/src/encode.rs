@@ -139,8 +139,8 @@ impl Drop for HeadEncoder<'_> {
     }
 }
 
-/// Writes a chunk of content (RFC 9112 §7.1). Writes nothing for empty content, because an empty chunk would be the last
-/// one.
+/// Writes a chunk of content (RFC 9112 §7.1). Writes nothing for empty content, because an empty chunk would be the
+/// last one.
 pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
     if content.is_empty() {
         return;
@@ -150,8 +150,8 @@ pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the line with the size of a chunk, for content that is sent from elsewhere. The caller then sends exactly that
-/// many bytes, and CR LF. A size of 0 would end the content: see [`encode_last_chunk`].
+/// Writes the line with the size of a chunk, for content that is sent from elsewhere. The caller then sends exactly
+/// that many bytes, and CR LF. A size of 0 would end the content: see [`encode_last_chunk`].
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: u64) {
     let digits = (u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {

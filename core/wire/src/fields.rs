@@ -42,6 +42,21 @@ pub struct Fields {
     names: NameBloom,
 }
 
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        let mut clone = Fields::new();
+        clone.clone_from(self);
+        clone
+    }
+
+    /// Reuses the memory of `self`, so that no memory is allocated for fields that are not longer.
+    fn clone_from(&mut self, source: &Self) {
+        self.text.clone_from(&source.text);
+        self.offsets.clone_from(&source.offsets);
+        self.names = source.names;
+    }
+}
+
 impl Fields {
     /// Returns an empty value, which allocates nothing.
     #[must_use]
@@ -151,9 +166,11 @@ impl Fields {
         offsets.iter().filter_map(move |&offset| {
             let offset = offset as usize;
             let colon = offset + name.len();
-            // Most names differ in length already.
-            let is_meant = text.get(colon) == Some(&b':')
-                && text[offset..colon].eq_ignore_ascii_case(name.as_bytes());
+            // Most names differ in length already, and most others are the same, case included.
+            let is_meant = text.get(colon) == Some(&b':') && {
+                let sent = &text[offset..colon];
+                sent == name.as_bytes() || sent.eq_ignore_ascii_case(name.as_bytes())
+            };
             is_meant.then(|| self.value(colon))
         })
     }

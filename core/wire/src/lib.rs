@@ -6,10 +6,10 @@
 //!
 //! # Reading
 //!
-//! [`RequestHead`] and [`ResponseHead`] parse all the input that has arrived and was not used yet. `parse` may be called
-//! whenever bytes arrive, and examines each byte once. The head then has the [`method`](RequestHead::method), the
-//! [`target`](RequestHead::target) and each [`field`](RequestHead::field), and [`Body`] tells which of the following
-//! bytes are content.
+//! [`RequestHead`] and [`ResponseHead`] parse all the input that has arrived and was not used yet. `parse` may be
+//! called whenever bytes arrive, and examines each byte once. The head then has the [`method`](RequestHead::method),
+//! the [`target`](RequestHead::target) and each [`field`](RequestHead::field), and [`Body`] tells which of the
+//! following bytes are content.
 //!
 //! ```
 //! use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};

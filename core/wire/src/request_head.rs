@@ -19,8 +19,8 @@ const HANDSHAKE: &[u8] = b"\x16\x03";
 
 /// The head of a request: method, target, version and fields. It is reused for the next request, and keeps its memory.
 ///
-/// All text is decoded as ISO-8859-1: each character up to U+00FF is one byte that was sent. The methods with `bytes` in
-/// their name return the bytes themselves.
+/// All text is decoded as ISO-8859-1: each character up to U+00FF is one byte that was sent. The methods with `bytes`
+/// in their name return the bytes themselves.
 #[derive(Debug)]
 pub struct RequestHead {
     /// The request line without its end, and the path if it differs from that in the target.
@@ -60,8 +60,8 @@ impl RequestHead {
     /// it is complete and took `n` bytes: the next call starts a new head.
     ///
     /// After `Ok(None)`, the bytes that were examined are not examined again. If they have changed nevertheless, the
-    /// result is that of the new bytes, that of the old ones, or an error, but never a panic; shorter input starts a
-    /// new head. Call [`reset`](Self::reset) to start one explicitly.
+    /// result is that of the new bytes, that of the old ones, or an error, but never a panic. Input that is shorter
+    /// than what was examined starts a new head. Call [`reset`](Self::reset) to start one explicitly.
     ///
     /// # Errors
     /// Returns an error as soon as it is certain, regardless of how the bytes were divided. Everything that was parsed
@@ -272,8 +272,8 @@ impl RequestHead {
         &self.fields
     }
 
-    /// Returns whether the client waits for `100 Continue` before it sends content (RFC 9110 §10.1.1). Always `false` in
-    /// HTTP/1.0.
+    /// Returns whether the client waits for `100 Continue` before it sends content (RFC 9110 §10.1.1). Always `false`
+    /// in HTTP/1.0.
     ///
     /// # Errors
     /// [`ParseError::Expectation`] if something else is expected.
@@ -308,6 +308,24 @@ impl RequestHead {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.text.capacity() + self.fields.capacity()
+    }
+}
+
+impl Clone for RequestHead {
+    fn clone(&self) -> Self {
+        let mut clone = RequestHead::new();
+        clone.clone_from(self);
+        clone
+    }
+
+    /// Reuses the memory of `self`, so that no memory is allocated for a head that is not longer.
+    fn clone_from(&mut self, source: &Self) {
+        self.text.clone_from(&source.text);
+        self.line_len = source.line_len;
+        self.line.clone_from(&source.line);
+        self.path.clone_from(&source.path);
+        self.fields.clone_from(&source.fields);
+        (self.keep_alive, self.search) = (source.keep_alive, source.search);
     }
 }
 

@@ -6,8 +6,8 @@ use super::target::Absolute;
 
 impl RequestHead {
     /// Returns the host that a request is for, with its port if one is given: that of an absolute target, the target of
-    /// `CONNECT` (RFC 9112 §3.3), otherwise `Host`. Use this rather than the field: with an absolute target the value of
-    /// `Host` is ignored (RFC 9112 §3.2.2). Returns `None` if an HTTP/1.0 request names no host.
+    /// `CONNECT` (RFC 9112 §3.3), otherwise `Host`. Use this rather than the field: with an absolute target the value
+    /// of `Host` is ignored (RFC 9112 §3.2.2). Returns `None` if an HTTP/1.0 request names no host.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         if self.method() == "CONNECT" {

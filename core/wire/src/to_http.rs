@@ -82,8 +82,8 @@ impl ResponseHead {
 }
 
 impl Fields {
-    /// Converts the fields of a head or trailers to a [`HeaderMap`] (feature `http`). The fields of each name keep their
-    /// order.
+    /// Converts the fields of a head or trailers to a [`HeaderMap`] (feature `http`). The fields of each name keep
+    /// their order.
     ///
     /// # Errors
     /// [`http::Error`] if there are more fields than it can hold, 24,576.

@@ -44,6 +44,27 @@ fn a_lower_field_count_applies_to_the_next_head() {
 }
 
 #[test]
+fn a_lower_limit_of_bytes_applies_to_the_next_head() {
+    let input = b"GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\n\r\n";
+    // Each includes the ends of its lines.
+    let (line, fields) = (16, 15);
+    let limits = |line, fields| {
+        let limits = Limits::new().with_request_line(line);
+        limits.with_field_bytes(fields)
+    };
+    for (limits, expected) in [
+        (limits(line, fields), Ok(Some(input.len()))),
+        (limits(line, fields - 1), Err(ParseError::FieldsTooLong)),
+        (limits(line - 1, fields), Err(ParseError::StartLineTooLong)),
+    ] {
+        let mut head = RequestHead::new();
+        assert_eq!(head.parse(input, &Limits::new()), Ok(Some(input.len())));
+        assert_eq!(head.parse(input, &limits), expected);
+        assert_eq!(RequestHead::new().parse(input, &limits), expected);
+    }
+}
+
+#[test]
 fn limits_may_be_usize_max() {
     let limits = Limits::new()
         .with_request_line(usize::MAX)

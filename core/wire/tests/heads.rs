@@ -145,6 +145,25 @@ fn only_the_last_head_is_reused() {
     }
 }
 
+#[test]
+fn input_shorter_than_what_was_examined_begins_a_new_head() {
+    let (mut head, limits) = (RequestHead::new(), Limits::new());
+    for (examined, input) in [
+        ("GET /a HTTP/1.1\r\n", "GET / HTTP/1.1\r\nA: b\r\n\r\n"),
+        ("GET /a HTTP/1.1\r\n", "GET /b HTTP/1.1\r\n\r\n"),
+        ("GET /a HTTP/1.1\r\nA: b", "GET /b HTTP/1.1\r\nC: d\r\n\r\n"),
+    ] {
+        head.reset();
+        assert_eq!(head.parse(examined.as_bytes(), &limits), Ok(None));
+        let shorter = &input.as_bytes()[..examined.len() - 1];
+        assert_eq!(head.parse(shorter, &limits), Ok(None));
+        let found = head.parse(input.as_bytes(), &limits);
+        let mut new = RequestHead::new();
+        let expected = new.parse(input.as_bytes(), &limits);
+        assert_eq!(all(&head, found), all(&new, expected), "{input}");
+    }
+}
+
 #[test] // RFC 9112 §3.3
 fn the_authority_of_connect_is_its_target() {
     let limits = Limits::new();

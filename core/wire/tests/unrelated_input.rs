@@ -1,5 +1,5 @@
-//! Tests of input that does not continue the previous one: no parser panics, and after a reset everything is as
-//! with a new value.
+//! Tests of input that does not continue the previous one: no parser panics, after a reset everything is as with a new
+//! value, and no head examines bytes again that it has examined before.
 
 mod random;
 
@@ -103,4 +103,31 @@ fn a_changed_byte_at_a_line_end_is_an_error() {
     let mut response = ResponseHead::new();
     assert_eq!(response.parse(b"HTTP/1.1 200 OK\r\n", &limits), Ok(None));
     assert!(response.parse(b"HTTP/1.1 200 OKx\n", &limits).is_err());
+}
+
+/// Replaces these bytes by line ends, except for the last three, which a search for `\r\n\r\n` has to read again, and
+/// appends one more byte.
+fn with_line_ends(examined: &[u8]) -> Vec<u8> {
+    let last = &examined[examined.len().saturating_sub(3)..];
+    let line_ends = vec![b'\n'; examined.len() - last.len()];
+    [&line_ends, last, b"x"].concat()
+}
+
+#[test] // otherwise the work for a head that arrives byte by byte would be quadratic
+fn examined_bytes_are_not_examined_again() {
+    let limits = Limits::new();
+    let input = b"GET /long HTTP/1.1\r\nHost: h\r\nX: 1\r\n\r";
+    for end in 1..=input.len() {
+        let mut head = RequestHead::new();
+        assert_eq!(head.parse(&input[..end], &limits), Ok(None));
+        let changed = with_line_ends(&input[..end]);
+        assert_eq!(head.parse(&changed, &limits), Ok(None), "request, {end}");
+    }
+    let input = b"HTTP/1.1 200 OK\r\nServer: s\r\nX: 1\r\n\r";
+    for end in 1..=input.len() {
+        let mut head = ResponseHead::new();
+        assert_eq!(head.parse(&input[..end], &limits), Ok(None));
+        let changed = with_line_ends(&input[..end]);
+        assert_eq!(head.parse(&changed, &limits), Ok(None), "response, {end}");
+    }
 }

@@ -105,7 +105,8 @@ pub fn sleep(lines: &[Line]) {
     unsafe { interrupt::enable() };
 }
 
-/// Masks the interrupt of a device until the next sleep, because it remains pending until the loop has polled the device.
+/// Masks the interrupt of a device until the next sleep, because it remains pending until the loop has polled the
+/// device.
 // SAFETY: it masks one interrupt and shares nothing with what it interrupts.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {

@@ -182,8 +182,8 @@ fn instant() -> Instant {
 const PORT: u16 = 80;
 /// How long a closed socket may take to deliver the rest of its output.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The interval of keep-alive probes to a silent peer. smoltcp stops its retransmission timer when the peer sends a FIN,
-/// and drops the acknowledgement in a second FIN, so without a probe lost segments would never be sent again.
+/// The interval of keep-alive probes to a silent peer. smoltcp stops its retransmission timer when the peer sends a
+/// FIN, and drops the acknowledgement in a second FIN, so without a probe lost segments would never be sent again.
 const KEEP_ALIVE: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(500);
 /// The size of a socket's receive buffer in bytes.
 pub const RECEIVE_BUFFER: usize = 512;

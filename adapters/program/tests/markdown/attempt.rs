@@ -24,6 +24,7 @@ pub(crate) fn serves(command: &str) -> Result<(), String> {
     let words = command.split(' ').map(|word| match word {
         "8000" | "9000" => "0".to_owned(),
         "DIR" | "/srv/www" | "/srv" => "site".to_owned(),
+        "FILE" | "report.pdf" => "site/a.txt".to_owned(),
         word if word.starts_with("unix:") => format!("unix:{here}/http"),
         word => word.to_owned(),
     });
@@ -37,8 +38,10 @@ pub(crate) fn serves(command: &str) -> Result<(), String> {
     if !program.banner.starts_with("Serving HTTP") {
         return Err(program.banner.clone() + &program.ends().stderr);
     }
-    if program.banner.contains("(http://") {
-        let reply = get(program.address(), "/");
+    if let Some((_, url)) = program.banner.split_once("(http://") {
+        let path = url.find('/').zip(url.find(')'));
+        let (start, end) = path.expect("the URL has a path");
+        let reply = get(program.address(), &url[start..end]);
         assert!(
             reply.contains(" 200 ") || reply.contains(" 401 "),
             "{command}: {reply}"

@@ -53,11 +53,12 @@ pub(crate) struct Page {
 }
 
 /// The pages in the root folder.
-const TOP: [&str; 5] = [
+const TOP: [&str; 6] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
+    "RELEASING.md",
     "SECURITY.md",
 ];
 

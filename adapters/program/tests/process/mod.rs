@@ -122,7 +122,7 @@ impl Program {
             .nth(1)
             .expect("the banner has a URL");
         let (_, address) = url.split_once("://").expect("a URL has a scheme");
-        let address = address.trim_end_matches('/');
+        let address = address.split('/').next().unwrap();
         let mut address: SocketAddr = address.parse().unwrap();
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::files::byte_at;
 use super::kernel::{Kernel, Net, Task};
 use super::random::Random;
+use crate::simulation::byte_at;
 
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,63 @@ impl Habit {
     fn is_good(self) -> bool {
         matches!(self, Habit::Closes | Habit::HalfCloses | Habit::Stays)
     }
+
+    fn requests(
+        self,
+        conn: usize,
+        is_pipelined: bool,
+        random: &mut Random,
+        bounds: Bounds,
+    ) -> Vec<Request> {
+        let count = random.between(usize::from(self != Habit::Closes), 4);
+        let mut requests: Vec<Request> = (0..count)
+            .map(|number| Request::new(conn, number, bounds.size_max, random))
+            .collect();
+        if is_pipelined && bounds.has_quick_pool && random.one_in(8) {
+            let size = random.between(0, 100);
+            let many = count..count + random.between(1, 60);
+            requests.extend(many.map(|number| Request::file(conn, number, size)));
+        }
+        if self == Habit::Resets && random.one_in(2) {
+            // It has gone long before it would get a reply.
+            requests.truncate(requests.len() - 1);
+            requests.push(Request::wait(conn, requests.len(), 4_500));
+        }
+        requests
+    }
+
+    /// Lets some of the connections end with their last request.
+    fn end_requests(
+        self,
+        requests: &mut Vec<Request>,
+        conn: usize,
+        random: &mut Random,
+        bounds: Bounds,
+    ) {
+        let number = requests.len();
+        if bounds.upgrades && self == Habit::Closes && random.one_in(2) {
+            requests.push(Request::upgrade(conn, number));
+        } else if bounds.lingers && self.is_good() && random.one_in(6) {
+            // The server closes the connection while the client still sends.
+            let len = bounds.size_max.min(60_000);
+            requests.push(Request::refused(conn, number, len));
+        } else if let Some(last) = requests.last_mut().filter(|_| random.one_in(2)) {
+            // The server closes the connection first, and perhaps another client gets its place.
+            last.announce_close();
+            if bounds.lingers && random.one_in(3) {
+                // Some clients send a line break after a request (RFC 9112 §2.2).
+                last.bytes.extend_from_slice(b"\r\n");
+                last.has_line_break = true;
+            }
+        }
+    }
 }
 
 struct Request {
     bytes: Vec<u8>,
     head_len: usize,
+    /// Whether a line break follows, which is sent separately.
+    has_line_break: bool,
     status: u16,
     content: Content,
 }
@@ -60,6 +112,18 @@ pub(super) struct Client {
     at_shutdown: Option<(usize, usize)>,
 }
 
+/// What the clients of a world may ask for.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// The size of the largest file.
+    pub(super) size_max: usize,
+    pub(super) upgrades: bool,
+    /// Whether many calls of the pool take little time. Replies to pipelined requests are written together.
+    pub(super) has_quick_pool: bool,
+    /// Whether the server reads what arrives after its last reply.
+    pub(super) lingers: bool,
+}
+
 /// What a world allows its server to do to its clients.
 #[derive(Clone, Copy)]
 pub(super) struct Excuses {
@@ -69,11 +133,7 @@ pub(super) struct Excuses {
 }
 
 impl Client {
-    pub(super) fn new(
-        conn: usize,
-        random: &mut Random,
-        (size_max, upgrades): (usize, bool),
-    ) -> Client {
+    pub(super) fn new(conn: usize, random: &mut Random, bounds: Bounds) -> Client {
         let habits = [
             Habit::Closes,
             Habit::Closes,
@@ -85,20 +145,13 @@ impl Client {
             Habit::Resets,
         ];
         let habit = habits[random.below(habits.len())];
-        let count = random.between(usize::from(habit != Habit::Closes), 4);
-        let mut requests: Vec<Request> = (0..count)
-            .map(|number| Request::new(conn, number, size_max, random))
-            .collect();
-        if upgrades && habit == Habit::Closes && random.one_in(4) {
-            requests.push(Request::upgrade(conn, count));
-        } else if let Some(last) = requests.last_mut().filter(|_| random.one_in(2)) {
-            // The server closes the connection first, and perhaps another client gets its place.
-            last.announce_close();
-        }
+        let is_pipelined = random.one_in(3);
+        let mut requests = habit.requests(conn, is_pipelined, random, bounds);
+        habit.end_requests(&mut requests, conn, random, bounds);
         Client {
             conn,
             habit,
-            is_pipelined: random.one_in(3),
+            is_pipelined,
             requests,
             ends: Vec::new(),
             replies: 0,
@@ -149,13 +202,20 @@ impl Client {
             Duration::from_millis(80),
         ];
         let gap = gap[kernel.random.below(3)];
+        let line_break = if request.has_line_break {
+            len.min(2)
+        } else {
+            0
+        };
         for _ in 0..kernel.random.below(3) {
-            let to = kernel.random.between(begin, end);
+            let to = kernel.random.between(begin, end - line_break);
             *at += kernel.random.time(gap);
             kernel.at(*at, Task::Net(Net::Deliver(self.conn, to)));
         }
-        *at += kernel.random.time(gap);
-        kernel.at(*at, Task::Net(Net::Deliver(self.conn, end)));
+        for to in [end - line_break, end] {
+            *at += kernel.random.time(gap);
+            kernel.at(*at, Task::Net(Net::Deliver(self.conn, to)));
+        }
         self.since = self.since.max(*at);
         if is_last {
             match self.habit {
@@ -226,15 +286,12 @@ impl Client {
             return;
         }
         let is_partial = tcp.received.len() > self.received;
-        let begin = self
-            .replies
-            .checked_sub(1)
-            .map_or(0, |last| self.ends[last]);
+        let begin = self.begin(self.replies);
         let request = &self.requests[self.replies];
         // To make room, a connection may be closed that is idle, or whose next head is not complete. If other bytes
         // arrive after that, replies that the client has not read are lost, too.
         let is_between_requests = (self.replies..self.ends.len()).any(|number| {
-            let begin = number.checked_sub(1).map_or(0, |last| self.ends[last]);
+            let begin = self.begin(number);
             let head = begin + 1..begin + self.requests[number].head_len;
             tcp.delivered_at_close == begin || head.contains(&tcp.read)
         });
@@ -264,11 +321,58 @@ impl Client {
         self.at_shutdown = Some((self.replies, kernel.tcp[self.conn].read));
     }
 
-    /// Returns whether the client has waited too long for a reply, though everything that it needs has arrived.
-    pub(super) fn is_stalled(&self, kernel: &Kernel, crowded: bool) -> bool {
-        let tcp = &kernel.tcp[self.conn];
+    /// Returns since when the client has waited for a reply for which everything has arrived.
+    pub(super) fn waits_since(&self, kernel: &Kernel) -> Option<Duration> {
         let waits = self.replies < self.ends.len() && self.habit.is_good() && !self.is_done;
-        waits && !tcp.broken && !crowded && self.since + STALL < kernel.now
+        let admitted_at = kernel.tcp[self.conn].admitted_at.unwrap_or_default();
+        waits.then(|| self.since.max(admitted_at))
+    }
+
+    /// Returns whether the server has given the connection room.
+    pub(super) fn is_admitted(&self, kernel: &Kernel) -> bool {
+        kernel.tcp[self.conn].admitted_at.is_some()
+    }
+
+    /// Returns whether the connection has room and must not be closed to make some for others. If `is_short`, there
+    /// are too few descriptors, so that only idle connections are closed.
+    pub(super) fn holds_room(&self, kernel: &Kernel, is_short: bool) -> bool {
+        let tcp = &kernel.tcp[self.conn];
+        let begin = self.begin(self.replies);
+        let head = self.requests.get(self.replies).map_or(0, |it| it.head_len);
+        let is_idle = tcp.delivered == begin;
+        let is_head = (begin..begin + head).contains(&tcp.delivered);
+        let last = self.requests.last();
+        let is_upgraded =
+            self.replies == self.requests.len() && last.is_some_and(|it| it.status == 101);
+        let is_evictable = is_idle && !is_upgraded || is_head && !is_short;
+        self.is_admitted(kernel) && !tcp.closed && (tcp.shut || !is_evictable)
+    }
+
+    /// Returns the position of a request among everything that the client sends.
+    fn begin(&self, number: usize) -> usize {
+        number.checked_sub(1).map_or(0, |last| self.ends[last])
+    }
+
+    /// Returns whether the connection was idle when the shutdown began, and is still open.
+    pub(super) fn was_idle_at_shutdown(&self, kernel: &Kernel) -> bool {
+        let tcp = &kernel.tcp[self.conn];
+        let was_idle = |(replies, read)| replies == self.requests.len() && read == tcp.delivered;
+        self.habit == Habit::Stays
+            && self.at_shutdown.is_some_and(was_idle)
+            && !tcp.closed
+            && !tcp.shut
+    }
+
+    pub(super) fn describe_idle(&self) -> String {
+        format!(
+            "client {} is idle, and connected long after the shutdown began",
+            self.conn
+        )
+    }
+
+    /// Returns the length of the log when the client saw the end of its connection.
+    pub(super) fn log_at_end(&self, kernel: &Kernel) -> usize {
+        kernel.tcp[self.conn].log_at_end
     }
 
     pub(super) fn describe_stall(&self) -> String {
@@ -308,20 +412,29 @@ impl Request {
         let size = size_max.min(sizes[random.below(6)]);
         let size = random.between(0, size);
         match random.below(8) {
-            0 => {
-                let millis = random.between(0, 400);
-                let line = format!("GET /wait/{conn}/{millis}?{number} HTTP/1.1");
-                Request::made(&line, 0, 200, Content::Text(b"woken"))
-            }
+            0 => Request::wait(conn, number, random.between(0, 400)),
             1 => {
                 let line = format!("PUT /put/{conn}/0?{number} HTTP/1.1");
                 Request::made(&line, size, 201, Content::Text(b""))
             }
-            _ => {
-                let line = format!("GET /files/{conn}/{size}?{number} HTTP/1.1");
-                Request::made(&line, 0, 200, Content::File(size))
-            }
+            _ => Request::file(conn, number, size),
         }
+    }
+
+    fn file(conn: usize, number: usize, size: usize) -> Request {
+        let line = format!("GET /files/{conn}/{size}?{number} HTTP/1.1");
+        Request::made(&line, 0, 200, Content::File(size))
+    }
+
+    fn wait(conn: usize, number: usize, millis: usize) -> Request {
+        let line = format!("GET /wait/{conn}/{millis}?{number} HTTP/1.1");
+        Request::made(&line, 0, 200, Content::Text(b"woken"))
+    }
+
+    /// A request that is answered before its content has arrived, with an error.
+    fn refused(conn: usize, number: usize, len: usize) -> Request {
+        let line = format!("PUT /refuse/{conn}/0?{number} HTTP/1.1\r\nConnection: close");
+        Request::made(&line, len, 413, Content::Text(b"refused"))
     }
 
     /// Adds `Connection: close`.
@@ -351,6 +464,7 @@ impl Request {
         Request {
             bytes,
             head_len,
+            has_line_break: false,
             status,
             content,
         }
@@ -392,7 +506,3 @@ impl Request {
 }
 
 const TICK: Duration = Duration::from_micros(10);
-
-/// How long a client waits for a reply of which nothing arrives. Much more than packets, wake-ups and calls take
-/// together, and less than every timeout of the engine.
-pub(super) const STALL: Duration = Duration::from_secs(3);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sanserve_core::{Ask, Create, Entries, FileSystem, FsError, Got, Meta, Opened, Path};
 
 use super::kernel::SharedKernel;
+use crate::simulation::{byte_at, parse};
 
 /// Files of the lengths that their names say.
 pub(super) struct SimulatedFiles {
@@ -21,22 +22,22 @@ pub(super) struct SimulatedFile {
     conn: usize,
     pub(super) len: u64,
     is_new: bool,
-}
-
-/// Returns the byte of any file at this offset.
-pub(super) fn byte_at(at: u64) -> u8 {
-    b'a' + (at % 23) as u8 + (at / 4096 % 3) as u8
+    /// How much of its connection had been read when it was opened.
+    opened_at: usize,
 }
 
 impl SimulatedFiles {
     fn new_file(&self, conn: usize, len: u64, is_new: bool) -> SimulatedFile {
-        let kernel = self.kernel.clone();
-        kernel.lock().files += 1;
+        let mut kernel = self.kernel.lock();
+        kernel.files += 1;
+        let opened_at = kernel.tcp[conn].read;
+        drop(kernel);
         SimulatedFile {
-            kernel,
+            kernel: self.kernel.clone(),
             conn,
             len,
             is_new,
+            opened_at,
         }
     }
 
@@ -47,19 +48,14 @@ impl SimulatedFiles {
 
     fn fails(&self, conn: usize) -> bool {
         let mut kernel = self.kernel.lock();
+        if kernel.begins_job && kernel.tcp[conn].closed {
+            kernel.fail(|| format!("a file is read for connection {conn}, which is closed"));
+        }
         let faults = kernel.faults.files;
         let fails = kernel.random.one_in(faults);
         kernel.tcp[conn].broken |= fails;
         fails
     }
-}
-
-/// Returns the connection and the length in a path such as `/files/3/10000`.
-fn parse(path: &Path) -> Option<(usize, u64)> {
-    let text = str::from_utf8(path.as_bytes()).ok()?;
-    let (_, numbers) = text.split_once("files/")?;
-    let (conn, len) = numbers.split_once('/')?;
-    Some((conn.parse().ok()?, len.parse().ok()?))
 }
 
 impl FileSystem for SimulatedFiles {
@@ -138,6 +134,12 @@ impl FileSystem for SimulatedFiles {
     }
 
     fn reopen(&self, file: &SimulatedFile) -> Option<Opened<SimulatedFile>> {
+        let (conn, mut kernel) = (file.conn, self.kernel.lock());
+        if kernel.tcp[conn].read != file.opened_at {
+            let text = "is answered with a file that was opened before it was read";
+            kernel.fail(|| format!("a request of connection {conn} {text}"));
+        }
+        drop(kernel);
         Some(Opened::File {
             file: self.new_file(file.conn, file.len, false),
             meta: Meta::new(file.len),

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use sanserve_core::{Create, Event, Exchange, Files, Handler, Next, Path};
+use sanserve_core::{Event, Exchange, Files, Handler, Next};
 
 use super::kernel::{SharedKernel, Task};
+use crate::simulation::{WAIT_MAX, create, reply, upgrade};
 
 /// The wakers of handlers that wait, and whether what each waits for has happened.
 pub(super) type Wakers = Arc<Mutex<Vec<(Waker, Arc<AtomicBool>)>>>;
@@ -17,6 +18,8 @@ pub(super) struct SimulatedHandler {
     pub(super) wakers: Wakers,
     pub(super) files: Files,
     pub(super) state: State,
+    /// The waker of the first request that waited.
+    pub(super) waker: Option<Waker>,
 }
 
 /// What the handler does for the current request.
@@ -36,10 +39,20 @@ impl SimulatedHandler {
     fn wait(&mut self, ex: &mut Exchange<'_>, millis: u64) -> Next {
         let happened = Arc::new(AtomicBool::new(false));
         let mut wakers = self.wakers.lock().expect("no holder panics");
-        wakers.push((ex.waker().clone(), Arc::clone(&happened)));
+        let first = self.waker.get_or_insert_with(|| ex.waker().clone());
         let mut kernel = self.kernel.lock();
+        // A waker is valid as long as its connection, and may be called too often, or too late.
+        let waker = match kernel.random.one_in(3) {
+            true => &*first,
+            false => ex.waker(),
+        };
+        wakers.push((waker.clone(), Arc::clone(&happened)));
         let at = kernel.now + Duration::from_millis(millis);
         kernel.at(at, Task::Wake(wakers.len() - 1));
+        if kernel.random.one_in(3) {
+            let again = at + kernel.random.time(Duration::from_millis(300));
+            kernel.at(again, Task::Wake(wakers.len() - 1));
+        }
         self.state = State::Wait(happened);
         Next::Wait(WAIT_MAX)
     }
@@ -52,16 +65,15 @@ impl Handler for SimulatedHandler {
             let millis = path.split(['/', '?']).nth(1);
             return self.wait(ex, millis.and_then(|it| it.parse().ok()).unwrap_or(0));
         }
+        if path.starts_with("/refuse/") {
+            return reply(ex, 413, b"refused");
+        }
         if path.starts_with("/put/") {
             self.state = State::Receive(0);
             return Next::Body;
         }
         if path.starts_with("/upgrade/") {
-            ex.send_response(101);
-            ex.send_header("Connection", "Upgrade");
-            ex.send_header("Upgrade", "simulation");
-            ex.end_headers();
-            return Next::Upgrade;
+            return upgrade(ex);
         }
         self.state = State::File;
         self.files.begin(ex)
@@ -96,23 +108,3 @@ impl Handler for SimulatedHandler {
         }
     }
 }
-
-fn create() -> Next {
-    Next::Create(Box::new(Create {
-        path: Path::parse("/files/0/0").expect("a valid path"),
-        directories_max: 0,
-        replaces: None,
-        len: None,
-    }))
-}
-
-fn reply(ex: &mut Exchange<'_>, status: u16, content: &[u8]) -> Next {
-    ex.send_response(status);
-    ex.send_header("Content-Length", content.len());
-    ex.end_headers();
-    ex.write(content);
-    Next::Done
-}
-
-/// A handler that is not woken for so long gives up, and its client gets an error.
-const WAIT_MAX: Duration = Duration::from_secs(5);

@@ -49,17 +49,20 @@ pub(super) struct Faults {
 pub(super) enum Task {
     /// A worker has a turn.
     Turn(usize),
-    /// A thread of the pool runs a job.
+    /// A thread of the pool begins a job, and has the result of one.
     Job(usize),
+    EndJob(usize),
     /// The waker of a handler is called.
     Wake(usize),
     /// The function that took over an upgraded connection returns.
     EndUpgrade(usize),
     Net(Net),
-    /// Nothing may be left of the clients.
+    /// Nothing may be left of a client that has reset its connection, and of all clients.
+    Gone(usize),
     Rest,
-    /// The server is told to stop, and then to close the connections that are left.
+    /// The server is told to stop, may not be idle any more, and is told to close the connections that are left.
     Shutdown,
+    Stopping,
     Abort,
 }
 
@@ -77,6 +80,8 @@ pub(super) enum Net {
     Drain(usize),
     /// The last copy of a socket that the server has closed is closed.
     LastClose(usize),
+    /// Other programs have closed their descriptors, so there are enough.
+    Descriptors,
 }
 
 /// The two ends of a connection, and the way between them.
@@ -93,7 +98,7 @@ pub(super) struct Tcp {
     outbound: VecDeque<u8>,
     capacity: usize,
     wants_space: bool,
-    shut: bool,
+    pub(super) shut: bool,
     /// Whether the server has accepted and closed it, and the moment of the latter.
     pub(super) accepted: bool,
     pub(super) closed: bool,
@@ -103,17 +108,27 @@ pub(super) struct Tcp {
     worker: usize,
     /// Where it is registered: the worker, and its entry there.
     entry: Option<(usize, usize)>,
+    /// When a worker first read from it, for which it has to have room.
+    pub(super) admitted_at: Option<Duration>,
     /// Whether it could not be registered, or a file could not be read for it.
     pub(super) broken: bool,
     /// What the client has received.
     pub(super) received: Vec<u8>,
     pub(super) client_eof: bool,
     pub(super) client_reset: bool,
+    /// The length of the log when the client saw the end of the connection.
+    pub(super) log_at_end: usize,
     /// Whether the client has closed its socket, and whether it reads.
     pub(super) gone: bool,
     pub(super) reads: bool,
     draining: bool,
     acknowledged: u64,
+}
+
+impl Tcp {
+    pub(super) fn is_registered(&self) -> bool {
+        self.entry.is_some()
+    }
 }
 
 /// The poll of a worker.
@@ -150,12 +165,17 @@ pub(super) struct Kernel {
     polls: Vec<Poll>,
     /// For each listener, the connections that were not accepted, and how many workers have it open.
     queues: Vec<VecDeque<usize>>,
-    listening: usize,
+    pub(super) listening: usize,
     agenda: BinaryHeap<Reverse<(Duration, u64, Task)>>,
     added: u64,
     /// The sockets and files that the server has open.
     pub(super) sockets: usize,
     pub(super) files: usize,
+    /// When bytes of any connection moved, one was accepted or closed, or descriptors became available.
+    pub(super) moved_at: Duration,
+    /// Whether a thread of the pool has just begun the call that is being made.
+    pub(super) begins_job: bool,
+    pub(super) log: String,
     /// The connections whose clients have something to look at.
     pub(super) changed: Vec<usize>,
     pub(super) wrong: Option<String>,
@@ -190,6 +210,9 @@ impl Kernel {
             added: 0,
             sockets: 0,
             files: 0,
+            moved_at: Duration::ZERO,
+            begins_job: false,
+            log: String::new(),
             changed: Vec::new(),
             wrong: None,
             trace: None,
@@ -409,6 +432,7 @@ impl Kernel {
         }
         self.note(|| format!("worker {worker} accepts connection {conn}"));
         self.sockets += 1;
+        self.moved_at = self.now;
         self.tcp[conn].accepted = true;
         self.tcp[conn].worker = worker;
         self.polls[worker].open += 1;
@@ -442,6 +466,7 @@ impl Kernel {
         self.interleave();
         self.interrupt()?;
         let tcp = &mut self.tcp[conn];
+        tcp.admitted_at.get_or_insert(self.now);
         if tcp.reset {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -451,6 +476,7 @@ impl Kernel {
         }
         into[..n].copy_from_slice(&tcp.sent[tcp.read..tcp.read + n]);
         tcp.read += n;
+        self.moved_at = self.now;
         self.note(|| format!("the server reads {n} bytes of connection {conn}"));
         Ok(n)
     }
@@ -474,6 +500,7 @@ impl Kernel {
             return Err(ErrorKind::WouldBlock.into());
         }
         tcp.outbound.extend((0..n).map(make));
+        self.moved_at = self.now;
         self.note(|| format!("the server writes {n} of {len} bytes to connection {conn}"));
         self.drain_soon(conn);
         Ok(n)
@@ -508,6 +535,7 @@ impl Kernel {
     /// Closes the server's descriptor of a connection.
     pub(super) fn close(&mut self, conn: usize) {
         self.sockets -= 1;
+        self.moved_at = self.now;
         let tcp = &mut self.tcp[conn];
         tcp.closed = true;
         tcp.delivered_at_close = tcp.delivered;
@@ -534,6 +562,7 @@ impl Kernel {
         if !tcp.client_eof {
             tcp.outbound.clear();
             tcp.client_reset = true;
+            tcp.log_at_end = self.log.len();
             self.changed.push(conn);
         }
     }
@@ -568,9 +597,14 @@ impl Kernel {
                 self.tcp[conn].reset = true;
                 self.tcp[conn].outbound.clear();
                 self.edge(conn);
+                self.at(self.now + STALL, Task::Gone(conn));
             }
             Net::Drain(conn) => self.drain(conn),
             Net::LastClose(conn) => self.last_close(conn),
+            Net::Descriptors => {
+                self.faults.descriptors = usize::MAX;
+                self.moved_at = self.now;
+            }
         }
     }
 
@@ -613,7 +647,9 @@ impl Kernel {
             self.drain_soon(conn);
         } else if tcp.shut || tcp.closed_at_last {
             tcp.client_eof = true;
+            tcp.log_at_end = self.log.len();
         }
+        self.moved_at = self.now;
         self.changed.push(conn);
         if has_space {
             self.edge(conn);
@@ -648,3 +684,7 @@ const NOTHING: Readiness = Readiness {
 
 /// The longest time that a packet takes.
 const LATENCY: Duration = Duration::from_millis(2);
+
+/// How long a client waits for a reply of which nothing arrives. Much more than packets, wake-ups and calls take
+/// together, and less than every timeout of the engine.
+pub(super) const STALL: Duration = Duration::from_secs(3);

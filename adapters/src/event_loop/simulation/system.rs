@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use sanserve_core::{Connection, Delivery, FileSystem, Handler, Now};
 
-use super::files::{SimulatedFile, byte_at};
+use super::files::SimulatedFile;
 use super::kernel::SharedKernel;
 use crate::event_loop::system::{Accepted, Event, Socket, System};
 use crate::hang_up::HangUp;
 use crate::layer::Layer;
+use crate::simulation::byte_at;
 
 /// What a simulated worker has of the system.
 pub(super) struct SimulatedSystem {

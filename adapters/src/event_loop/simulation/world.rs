@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sanserve_core::{Config, Files, Limits, Protocol, Timeouts};
 
-use super::client::{Client, Excuses, STALL};
+use super::client::{Bounds, Client, Excuses};
 use super::files::{SimulatedFile, SimulatedFiles};
 use super::handler::{self, SimulatedHandler, Wakers};
-use super::kernel::{Faults, Kernel, SharedKernel, Task};
+use super::kernel::{Faults, Kernel, Net, STALL, SharedKernel, Task};
 use super::random::Random;
 use super::system::{SimulatedSocket, SimulatedSystem};
 use crate::event_loop::completions::Job;
@@ -35,6 +35,7 @@ struct Plan {
     /// When the server is stopped; otherwise that is after all clients have left.
     shutdown_at: Option<Duration>,
     grace: Duration,
+    stops_before_start: bool,
 }
 
 impl Plan {
@@ -83,7 +84,7 @@ impl Plan {
             listeners: random.between(1, 2),
             connections_max,
             cold: [0, 1, 3][random.below(3)],
-            upgrades: random.one_in(4),
+            upgrades: random.one_in(3),
             config: Config::default()
                 .with_protocol(Protocol::Http11)
                 .with_timeouts(timeouts)
@@ -94,6 +95,7 @@ impl Plan {
             arrival: [Duration::ZERO, millis(5), millis(300)][random.below(3)],
             shutdown_at: random.one_in(2).then(|| random.time(millis(600))),
             grace: [millis(0), millis(100), millis(2_000)][random.below(3)],
+            stops_before_start: random.one_in(64),
         }
     }
 
@@ -110,7 +112,6 @@ struct World {
     kernel: SharedKernel,
     jobs: Mutex<Vec<Option<Job<SimulatedFile>>>>,
     wakers: Wakers,
-    log: Arc<Mutex<String>>,
 }
 
 /// The clients, and how far the shutdown is.
@@ -125,8 +126,14 @@ struct State {
 pub(super) fn run(seed: u64, trace: bool) -> Result<(), String> {
     let mut random = Random::new(seed);
     let plan = Plan::new(&mut random);
+    let bounds = Bounds {
+        size_max: 50 * plan.capacity,
+        upgrades: plan.upgrades,
+        has_quick_pool: plan.faults.job_max < STALL / 128,
+        lingers: !plan.config.timeouts.linger.is_zero(),
+    };
     let clients = (0..plan.clients)
-        .map(|conn| Client::new(conn, &mut random, (50 * plan.capacity, plan.upgrades)))
+        .map(|conn| Client::new(conn, &mut random, bounds))
         .collect();
     let counts = (plan.workers, plan.listeners, plan.clients);
     let mut kernel = Kernel::new(random, plan.faults.clone(), counts, plan.capacity);
@@ -136,7 +143,6 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<(), String> {
         kernel: SharedKernel::new(kernel),
         jobs: Mutex::default(),
         wakers: Wakers::default(),
-        log: Arc::default(),
     };
     let state = State {
         clients,
@@ -145,18 +151,19 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<(), String> {
         aborted: false,
     };
     let result = world.serve(state);
-    if let Some(lines) = world.kernel.lock().trace.take() {
+    let mut kernel = world.kernel.lock();
+    if let Some(lines) = kernel.trace.take() {
         println!("{:#?}", world.plan);
         lines.iter().for_each(|line| println!("{line}"));
-        println!("{}", world.log.lock().expect("no holder panics"));
+        println!("{}", kernel.log);
     }
     result
 }
 
 impl World {
     fn serve(&self, mut state: State) -> Result<(), String> {
-        let lines = Arc::clone(&self.log);
-        let log = move |text: &str| lines.lock().expect("no holder panics").push_str(text);
+        let log = self.kernel.clone();
+        let log = move |text: &str| log.lock().log.push_str(text);
         let (plan, kernel) = (&self.plan, &self.kernel);
         let shared = Shared::new(plan.workers, plan.connections_max, Box::new(log));
         let files = SimulatedFiles {
@@ -168,16 +175,22 @@ impl World {
             wakers: Arc::clone(&self.wakers),
             files: Files::new(),
             state: handler::State::File,
+            waker: None,
         };
         let upgraded = Arc::default();
+        if plan.stops_before_start {
+            state.begin_shutdown(&mut kernel.lock(), plan);
+            shared.shutdown.close();
+        }
         let workers = self.start(&shared, &files, &handler, &upgraded);
         let ran = self.run(workers, &mut state, &shared, &files, &upgraded);
+        let aborted = self.check_upgraded(&state, &upgraded);
         upgraded.lock().expect("no holder panics").clear();
         // The pool drops the jobs that are left.
         self.jobs.lock().expect("no holder panics").clear();
         self.wakers.lock().expect("no holder panics").clear();
         shared.shutdown.finished();
-        ran?;
+        ran.and(aborted)?;
         self.check_end(&shared)?;
         self.check_log(&state.clients, &self.kernel.lock(), false)
     }
@@ -219,7 +232,9 @@ impl World {
                     let begin = move |connection| {
                         let mut upgraded = upgraded.lock().expect("no holder panics");
                         let task = Task::EndUpgrade(upgraded.len());
-                        self.kernel.lock().after(UPGRADE_MAX, task);
+                        let mut kernel = self.kernel.lock();
+                        let time = UPGRADE_MAX[kernel.random.below(2)];
+                        kernel.after(time, task);
                         upgraded.push(Some(connection));
                     };
                     Box::new(begin) as Box<_>
@@ -256,9 +271,10 @@ impl World {
                         }
                     }
                 }
-                Task::Job(number) => {
+                Task::Job(number) => self.begin_job(number, files),
+                Task::EndJob(number) => {
                     let job = self.jobs.lock().expect("no holder panics")[number].take();
-                    job.into_iter().for_each(|job| job.run(files));
+                    job.into_iter().for_each(|job| job.call(files));
                 }
                 Task::Wake(number) => {
                     let wakers = self.wakers.lock().expect("no holder panics");
@@ -271,11 +287,13 @@ impl World {
                     drop(connection);
                 }
                 Task::Net(net) => self.kernel.lock().run(net),
+                Task::Gone(conn) => self.check_gone(conn)?,
                 Task::Rest => self.check_rest()?,
                 Task::Shutdown => {
                     state.begin_shutdown(&mut self.kernel.lock(), &self.plan);
                     shared.shutdown.close();
                 }
+                Task::Stopping => self.check_stopping(state)?,
                 Task::Abort => {
                     state.aborted = true;
                     shared.shutdown.abort();
@@ -301,8 +319,15 @@ impl World {
             kernel.sleep(number, timeout);
         }
         for client in &mut state.clients {
-            let at = kernel.random.time(self.plan.arrival);
+            let mut at = kernel.random.time(self.plan.arrival);
+            if self.plan.stops_before_start {
+                // No client wakes the workers.
+                at += STOPPING;
+            }
             client.start(&mut kernel, at);
+        }
+        if self.plan.faults.descriptors < self.plan.clients && kernel.random.one_in(2) {
+            kernel.after(Duration::from_secs(1), Task::Net(Net::Descriptors));
         }
         if let Some(at) = self.plan.shutdown_at {
             state.shutdown_at = Some(at);
@@ -319,8 +344,13 @@ impl World {
         };
         while let Some(conn) = kernel.changed.pop() {
             let client = &mut state.clients[conn];
-            let was_done = client.is_done;
+            let (was_done, replies) = (client.is_done, client.replies);
             client.look(kernel, excuses);
+            // A worker keeps no lines while it sleeps.
+            let mut targets = (replies..client.replies).map(|number| client.target(number));
+            if let Some(target) = targets.find(|target| kernel.log.rfind(target).is_none()) {
+                return Err(format!("{target} has a reply, and is not in the log"));
+            }
             // A client that has seen the end of its connection may look for its lines in the log.
             if client.is_done && !was_done && kernel.tcp[conn].client_eof {
                 self.check_log(&state.clients[conn..=conn], kernel, true)?;
@@ -329,12 +359,15 @@ impl World {
         if let Some(text) = kernel.wrong.take() {
             return Err(text);
         }
-        let crowded = excuses.crowded;
-        if let Some(client) = state
-            .clients
-            .iter()
-            .find(|it| it.is_stalled(kernel, crowded))
-        {
+        let stalled = |client: &&Client| {
+            client.waits_since(kernel).is_some_and(|since| {
+                match excuses.crowded && !client.is_admitted(kernel) {
+                    true => self.lacks_room_since(since, state, kernel) + ADMISSION < kernel.now,
+                    false => since + STALL < kernel.now,
+                }
+            })
+        };
+        if let Some(client) = state.clients.iter().find(stalled) {
             return Err(client.describe_stall());
         }
         self.check_fairness(kernel)?;
@@ -362,6 +395,75 @@ impl World {
             return Err(format!("a worker has {most} of {sum} connections"));
         }
         Ok(())
+    }
+
+    /// Returns since when a crowded server could have made room for a client that waits since then.
+    fn lacks_room_since(&self, since: Duration, state: &State, kernel: &Kernel) -> Duration {
+        let is_short = self.plan.faults.descriptors < self.plan.clients;
+        let room = self.plan.connections_max.min(kernel.faults.descriptors);
+        let holds = |client: &&Client| client.holds_room(kernel, is_short);
+        let held = state.clients.iter().filter(holds).count();
+        match held < room {
+            true => since.max(kernel.moved_at),
+            false => kernel.now,
+        }
+    }
+
+    /// Checks that the server has noticed that a client has reset its connection, unless that was upgraded.
+    fn check_gone(&self, conn: usize) -> Result<(), String> {
+        let kernel = self.kernel.lock();
+        let tcp = &kernel.tcp[conn];
+        match tcp.is_registered() && !tcp.closed {
+            true => Err(format!("connection {conn} is open long after its reset")),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks that a server that is to stop has closed its listeners and the idle connections.
+    fn check_stopping(&self, state: &State) -> Result<(), String> {
+        let kernel = self.kernel.lock();
+        if kernel.listening > 0 {
+            return Err("a listener is open long after the shutdown began".into());
+        }
+        let idle = |client: &&Client| client.was_idle_at_shutdown(&kernel);
+        match state.clients.iter().find(idle) {
+            Some(client) => Err(client.describe_idle()),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the sockets of upgraded connections are shut down when the grace period is over.
+    fn check_upgraded(
+        &self,
+        state: &State,
+        upgraded: &UpgradedConnections<'_>,
+    ) -> Result<(), String> {
+        let kernel = self.kernel.lock();
+        let upgraded = upgraded.lock().expect("no holder panics");
+        let is_left = |conn: &usize| !kernel.tcp[*conn].shut && state.aborted;
+        let mut conns = upgraded.iter().flatten().map(|it| it.stream.conn);
+        match conns.find(is_left) {
+            Some(conn) => Err(format!("connection {conn} is upgraded, and not shut down")),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a thread of the pool begin a job, unless that is not needed any more.
+    fn begin_job(&self, number: usize, files: &SimulatedFiles) {
+        let mut jobs = self.jobs.lock().expect("no holder panics");
+        let Some(job) = jobs[number].take().filter(Job::is_needed) else {
+            return;
+        };
+        let mut kernel = self.kernel.lock();
+        if kernel.random.one_in(2) {
+            jobs[number] = Some(job);
+            let job_max = kernel.faults.job_max;
+            return kernel.after(job_max, Task::EndJob(number));
+        }
+        kernel.begins_job = true;
+        drop((kernel, jobs));
+        job.call(files);
+        self.kernel.lock().begins_job = false;
     }
 
     /// Checks that nothing is left of clients that have gone.
@@ -402,8 +504,11 @@ impl World {
 
     /// Checks how often each request is in the log. If `soon`, only that the requests with a reply are there.
     fn check_log(&self, clients: &[Client], kernel: &Kernel, soon: bool) -> Result<(), String> {
-        let log = self.log.lock().expect("no holder panics");
         for client in clients {
+            let log = match soon {
+                true => &kernel.log[..client.log_at_end(kernel)],
+                false => &kernel.log[..],
+            };
             for (number, (least, most)) in client.logged(kernel).enumerate() {
                 let target = client.target(number);
                 let count = log.matches(&target).count();
@@ -426,6 +531,9 @@ impl State {
         self.shutdown_at = Some(kernel.now);
         self.abort_at = Some(kernel.now + ends);
         kernel.at(kernel.now + aborts, Task::Abort);
+        if STOPPING < aborts {
+            kernel.at(kernel.now + STOPPING, Task::Stopping);
+        }
         for client in &mut self.clients {
             client.note_shutdown(kernel);
         }
@@ -435,11 +543,17 @@ impl State {
 type UpgradedConnections<'a> =
     Arc<Mutex<Vec<Option<Upgraded<'a, SimulatedSocket, SimulatedHandler>>>>>;
 
-/// How long an upgraded connection is used.
-const UPGRADE_MAX: Duration = Duration::from_millis(100);
+/// How long an upgraded connection is used: not for long, or often until the grace period is over.
+const UPGRADE_MAX: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+
+/// The time after which a server that is to stop has closed what is idle.
+const STOPPING: Duration = Duration::from_millis(500);
 
 /// The time after which nothing may be left of a client that has gone: longer than all timeouts of the engine.
 const REST: Duration = Duration::from_secs(60);
+
+/// The time in which a crowded server has made room for a client, if it can close another connection.
+const ADMISSION: Duration = Duration::from_millis(200);
 
 /// Workers that continue within this time after an event share the connections evenly.
 const PROMPT: Duration = Duration::from_millis(1);

@@ -89,8 +89,8 @@ where
     }
 
     /// Reserves room for a connection. If there is none, closes the connection of this worker that has been idle
-    /// longest, or else the one with the oldest incomplete head. If this worker has no such connection, returns
-    /// when to try again.
+    /// longest, or else the one that has been in [`Phase::Head`] longest. If this worker has no such connection,
+    /// returns when to try again.
     fn make_room(&mut self, yield_until: &mut Option<Duration>) -> ControlFlow<Duration> {
         let (now, shared) = (self.now.tick, self.common.shared);
         while !shared.try_acquire() {

@@ -15,8 +15,21 @@ pub struct Change {
     pub replaced: Option<Version>,
     /// What the path names now.
     pub(super) node: Option<Node>,
-    /// Whether an upload stored the file, rather than the world.
-    pub is_upload: bool,
+    /// The cause of the change.
+    pub cause: Cause,
+}
+
+/// The cause of a change of a model tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The world, which grows the tree and changes it while it is served; or an upload that needed a directory.
+    World,
+    /// An upload that has stored a file.
+    Upload,
+    /// A request that has created a directory.
+    NewDirectory,
+    /// A request that has removed a file or a directory.
+    Removal,
 }
 
 /// All changes of a tree.
@@ -41,9 +54,24 @@ impl History {
         History { changes, grown }
     }
 
-    /// Returns the files that were uploaded.
-    pub(in crate::sim) fn uploads(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(|change| change.is_upload)
+    /// Returns the changes with this cause.
+    pub(in crate::sim) fn caused_by(&self, cause: Cause) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(move |change| change.cause == cause)
+    }
+
+    /// Returns the paths that requests have removed, with what they named and how much was below.
+    pub(in crate::sim) fn removals(&self) -> Vec<(&[u8], Option<Node>, usize)> {
+        let (mut nodes, mut removals) = (Nodes::default(), Vec::new());
+        for change in &self.changes {
+            if change.cause == Cause::Removal {
+                let below = nodes.below(&change.path).count();
+                removals.push((&*change.path, nodes.get(&change.path).cloned(), below));
+            }
+            nodes.set(&change.path, change.node.clone());
+        }
+        removals
     }
 
     /// Returns the path and content of a version.

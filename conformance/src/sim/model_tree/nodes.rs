@@ -82,10 +82,7 @@ impl Nodes {
 
     /// Returns what a path names, with all links followed.
     pub(super) fn find(&self, path: &[u8]) -> Result<&Node, FsError> {
-        if path
-            .split(|&byte| byte == b'/')
-            .any(|name| name.len() > NAME_MAX)
-        {
+        if is_too_long(path) {
             return Err(FsError::TooLong);
         }
         let path = self.resolve(path);
@@ -179,6 +176,18 @@ fn name_in<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
     (!name.is_empty() && !name.contains(&b'/')).then_some(name)
 }
 
+/// Returns the path of the directory that contains a path.
+pub(super) fn directory_of(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte == b'/');
+    &path[..end.unwrap_or(0)]
+}
+
+/// Returns whether a name in a path is too long.
+pub(super) fn is_too_long(path: &[u8]) -> bool {
+    let mut names = path.split(|&byte| byte == b'/');
+    names.any(|name| name.len() > NAME_MAX)
+}
+
 /// Returns whether a name is one of a file that is being created.
 pub(in crate::sim) fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(Path::TEMPORARY_PREFIX.as_bytes())
@@ -239,7 +248,7 @@ const TREE_REFERENCES: usize = 3;
 pub(super) const VOID: &[u8] = b"void";
 
 /// The longest name.
-pub(super) const NAME_MAX: usize = 255;
+const NAME_MAX: usize = 255;
 
 /// The time of the first version: 2020-09-13 12:26:40 UTC.
 const FIRST_TIME: i64 = 1_600_000_000;

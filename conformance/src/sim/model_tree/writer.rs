@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use sanserve_core::{Create, FsError, Path};
 
-use super::nodes::Node;
+use super::history::Cause;
+use super::nodes::{Node, is_too_long};
 use super::{ModelTree, State};
 
 /// A file that is being created.
@@ -65,10 +66,10 @@ impl NewFile {
     pub(super) fn commit(&mut self) -> Result<(), FsError> {
         let state = &mut *self.tree.borrow_mut();
         for directory in state.missing_directories(&self.path, &self.create)? {
-            state.set(&directory, Some(Node::Directory), false);
+            state.set(&directory, Some(Node::Directory), Cause::World);
         }
         let content = std::mem::take(&mut self.content);
-        state.store(&self.path, content, true);
+        state.store(&self.path, content, Cause::Upload);
         state.temporary.retain(|path| *path != self.temporary);
         Ok(())
     }
@@ -85,12 +86,20 @@ impl Drop for NewFile {
 impl State {
     /// Returns the directories to create for a file, if it may be created.
     fn missing_directories(&self, path: &[u8], create: &Create) -> Result<Vec<Vec<u8>>, FsError> {
-        if path
-            .split(|&byte| byte == b'/')
-            .any(|name| name.len() > super::nodes::NAME_MAX)
-        {
+        if is_too_long(path) {
             return Err(FsError::TooLong);
         }
+        let missing = self.missing_above(path, create.directories_max)?;
+        match (self.nodes.get(path), &create.replaces) {
+            (None, None) => Ok(missing),
+            (Some(node @ Node::File(_)), Some(meta)) if self.meta(node) == *meta => Ok(missing),
+            (Some(Node::File(_)), _) | (None, Some(_)) => Err(FsError::Exists),
+            (Some(_), _) => Err(FsError::NotRegularFile),
+        }
+    }
+
+    /// Returns the missing directories above a path, if there are at most `max`.
+    pub(super) fn missing_above(&self, path: &[u8], max: usize) -> Result<Vec<Vec<u8>>, FsError> {
         let mut missing = Vec::new();
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         for (end, _) in ends {
@@ -100,14 +109,9 @@ impl State {
                 None => missing.push(path[..end].to_vec()),
             }
         }
-        if missing.len() > create.directories_max {
-            return Err(FsError::NotFound);
-        }
-        match (self.nodes.get(path), &create.replaces) {
-            (None, None) => Ok(missing),
-            (Some(node @ Node::File(_)), Some(meta)) if self.meta(node) == *meta => Ok(missing),
-            (Some(Node::File(_)), _) | (None, Some(_)) => Err(FsError::Exists),
-            (Some(_), _) => Err(FsError::NotRegularFile),
+        match missing.len() > max {
+            true => Err(FsError::NotFound),
+            false => Ok(missing),
         }
     }
 }

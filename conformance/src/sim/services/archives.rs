@@ -6,26 +6,17 @@ use sanserve_core::archive::Archive;
 use sanserve_core::{ArchiveFormat, ArchiveRequest, Ask, Got};
 
 use super::exchange::Exchange;
+use super::served::Served;
 use super::unpack::{self, Unpacked};
-use crate::sim::conversation::{Answer, Conversation};
-use crate::sim::model_tree::{ModelTree, Node, Nodes};
+use crate::sim::conversation::Answer;
+use crate::sim::model_tree::{History, ModelTree, Node, Nodes};
 
 /// Compares the archives that were sent in a world with the tree.
-pub(super) fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    for conversation in conversations {
-        for exchange in Exchange::all(conversation)? {
-            check_one(tree, &exchange).map_err(|message| {
-                format!(
-                    "{} on connection {}: {message}",
-                    exchange.target, conversation.number
-                )
-            })?;
-        }
-    }
-    Ok(())
+pub(super) fn check(served: &Served<'_>) -> Result<(), String> {
+    served.each(|exchange| check_one(served, exchange))
 }
 
-fn check_one(tree: &ModelTree, exchange: &Exchange<'_>) -> Result<(), String> {
+fn check_one(served: &Served<'_>, exchange: &Exchange<'_>) -> Result<(), String> {
     let archive = exchange
         .calls
         .iter()
@@ -40,23 +31,22 @@ fn check_one(tree: &ModelTree, exchange: &Exchange<'_>) -> Result<(), String> {
         return Err("it has hidden files, or lacks them".into());
     }
     if let Some(content) = exchange.whole_content() {
-        return check_whole(tree, request, content);
+        return check_whole(&served.history, request, content);
     }
     let range = reply.field("Content-Range");
     let range = range.and_then(|value| str::from_utf8(value).ok());
     match range.filter(|_| reply.status == 206) {
-        Some(range) => check_part(tree, request, range, &reply.body),
+        Some(range) => check_part(served, request, range, &reply.body),
         None => Ok(()),
     }
 }
 
-fn check_whole(tree: &ModelTree, request: &ArchiveRequest, content: &[u8]) -> Result<(), String> {
+fn check_whole(history: &History, request: &ArchiveRequest, content: &[u8]) -> Result<(), String> {
     let unpacked = match request.format {
         ArchiveFormat::Tar => unpack::tar(content)?,
         ArchiveFormat::Zip => unpack::zip(content)?,
         other => return Err(format!("no check for {other:?}")),
     };
-    let history = tree.history();
     let mut trees = history.trees();
     match trees.any(|(_, nodes)| expected(&nodes, request) == unpacked) {
         true => Ok(()),
@@ -102,7 +92,7 @@ fn expected(nodes: &Nodes, request: &ArchiveRequest) -> Unpacked {
 
 /// Checks a part of an archive by the archives of all trees that there were.
 fn check_part(
-    tree: &ModelTree,
+    served: &Served<'_>,
     request: &ArchiveRequest,
     range: &str,
     content: &[u8],
@@ -113,9 +103,8 @@ fn check_part(
     let first: usize = first
         .and_then(|(first, _)| first.parse().ok())
         .ok_or("a bad range")?;
-    let history = tree.history();
     let is_of = |changes: usize| {
-        let tree = tree.at(changes);
+        let tree = served.tree.at(changes);
         let archive = Archive::new(&tree, request);
         archive.is_ok_and(|archive| {
             let bytes = read_whole(&tree, archive);
@@ -124,7 +113,7 @@ fn check_part(
                 .is_some_and(|rest| rest.starts_with(content))
         })
     };
-    let mut trees = history.trees().map(|(changes, _)| changes);
+    let mut trees = served.history.trees().map(|(changes, _)| changes);
     match trees.any(is_of) {
         true => Ok(()),
         false => Err(format!("the part {range} is of no archive of the tree")),

@@ -1,10 +1,11 @@
-//! Checks downloads: each reply is made from one version of the file, and status, length, range and validators are those
-//! of that version.
+//! Checks downloads: each reply is made from one version of the file, and status, length, range and validators are
+//! those of that version.
 
 use std::collections::BTreeMap;
 
 use super::exchange::Exchange;
-use crate::sim::conversation::{Answer, Conversation};
+use super::served::Served;
+use crate::sim::conversation::Answer;
 use crate::sim::model_tree::{History, ModelTree, Version};
 use crate::sim::reader::{ParsedReply, ReplyEnd};
 use sanserve_core::{Ask, Meta};
@@ -17,26 +18,16 @@ struct Sent<'a> {
 }
 
 /// Compares the files that were sent in a world with their versions.
-pub(super) fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    let history = tree.history();
+pub(super) fn check(served: &Served<'_>) -> Result<(), String> {
     // The version with each tag.
     let mut tags = BTreeMap::new();
-    for conversation in conversations {
-        for exchange in Exchange::all(conversation)? {
-            let (Some(sent), Some(reply)) = (sent(&history, &exchange), &exchange.reply) else {
-                continue;
-            };
-            check_reply(&exchange, reply, &sent)
-                .and_then(|()| check_tag(tree, reply, &sent, &mut tags))
-                .map_err(|message| {
-                    format!(
-                        "{} {} on connection {}: {message}",
-                        exchange.method, exchange.target, conversation.number
-                    )
-                })?;
-        }
-    }
-    Ok(())
+    served.each(|exchange| {
+        let (Some(sent), Some(reply)) = (sent(&served.history, exchange), &exchange.reply) else {
+            return Ok(());
+        };
+        check_reply(exchange, reply, &sent)?;
+        check_tag(served.tree, exchange, &sent, &mut tags)
+    })
 }
 
 /// Returns the version of the file that a reply was made from; `None` if it was not made from a file.
@@ -72,6 +63,7 @@ fn check_reply(
             "the status is {} in place of {wanted:?}",
             reply.status
         )),
+        200 if exchange.is_compressed => is_part(exchange, reply, sent.content),
         200 if len != Some(sent.content.len()) => Err(format!(
             "the length is {len:?} in place of {}",
             sent.content.len()
@@ -234,27 +226,35 @@ fn tag(sent: &Sent<'_>) -> Option<String> {
     Some(format!("\"{:x}-{:x}\"", version.number(), sent.meta.len))
 }
 
-/// Checks that a tag belongs to one version only, and that there is none without versions.
+/// Checks that a tag belongs to one version only, and that there is none without versions. The tag of a compressed reply
+/// is weak, since another compressor may write other bytes; that of another reply is strong.
 fn check_tag(
     tree: &ModelTree,
-    reply: &ParsedReply<'_>,
+    exchange: &Exchange<'_>,
     sent: &Sent<'_>,
     tags: &mut BTreeMap<Vec<u8>, u64>,
 ) -> Result<(), String> {
-    if !matches!(reply.status, 200 | 206 | 304) {
+    let reply = exchange.reply.as_ref();
+    let Some(reply) = reply.filter(|reply| matches!(reply.status, 200 | 206 | 304)) else {
         return Ok(());
+    };
+    let Some(tag) = reply.field("ETag") else {
+        return match tree.has_versions() {
+            true => Err("there is no tag".into()),
+            false => Ok(()),
+        };
+    };
+    // A 304 has the tag of either reply.
+    if reply.status != 304 && exchange.is_compressed != tag.starts_with(b"W/") {
+        return Err("the tag is weak without compression, or strong with it".into());
     }
-    match reply.field("ETag") {
-        None if tree.has_versions() => Err("there is no tag".into()),
-        None => Ok(()),
-        Some(_) if !tree.has_versions() => Err("there is a tag".into()),
-        Some(tag) => match *tags.entry(tag.to_vec()).or_insert(sent.number) {
-            number if number == sent.number => Ok(()),
-            number => Err(format!(
-                "versions {number} and {} have the same tag",
-                sent.number
-            )),
-        },
+    match *tags.entry(tag.to_vec()).or_insert(sent.number) {
+        _ if !tree.has_versions() => Err("there is a tag".into()),
+        number if number == sent.number => Ok(()),
+        number => Err(format!(
+            "versions {number} and {} have the same tag",
+            sent.number
+        )),
     }
 }
 

@@ -4,30 +4,25 @@ use std::collections::BTreeSet;
 
 use sanserve_core::Path;
 
-use super::exchange::Exchange;
-use crate::sim::conversation::{Answer, Conversation};
-use crate::sim::model_tree::{ModelTree, is_temporary};
+use super::exchange::{Exchange, Verdict};
+use super::served::Served;
+use crate::sim::conversation::Answer;
+use crate::sim::model_tree::is_temporary;
 
 /// Compares the listings of a world with the directories.
-pub(super) fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    for conversation in conversations {
-        for exchange in Exchange::all(conversation)? {
-            if !exchange.settings.service.serves_files() {
-                continue;
-            }
-            let path = exchange.path().filter(Path::ends_with_slash);
-            let listed = path.filter(|_| is_listing(&exchange));
-            if let (Some(path), Some(content)) = (listed, exchange.whole_content()) {
-                check_one(tree, &exchange, &path, content).map_err(|message| {
-                    format!(
-                        "{} on connection {}: {message}",
-                        exchange.target, conversation.number
-                    )
-                })?;
-            }
+pub(super) fn check(served: &Served<'_>) -> Result<(), String> {
+    served.each(|exchange| {
+        let is_read = exchange.verdict() == Verdict::Admitted;
+        if !is_read || !exchange.settings.service.serves_files() {
+            return Ok(());
         }
-    }
-    Ok(())
+        let path = exchange.path().filter(Path::ends_with_slash);
+        let listed = path.filter(|_| is_listing(exchange));
+        match (listed, exchange.whole_content()) {
+            (Some(path), Some(content)) => check_one(served, exchange, &path, content),
+            _ => Ok(()),
+        }
+    })
 }
 
 /// Whether the reply is a listing, by the request and the reply alone.
@@ -39,7 +34,7 @@ fn is_listing(exchange: &Exchange<'_>) -> bool {
 }
 
 fn check_one(
-    tree: &ModelTree,
+    served: &Served<'_>,
     exchange: &Exchange<'_>,
     path: &Path,
     content: &[u8],
@@ -58,7 +53,7 @@ fn check_one(
         shows(entry.name) && (!entry.unavailable || matches!(format, Format::Python))
     });
     let expected: BTreeSet<Vec<u8>> = shown.map(|entry| entry.name.to_vec()).collect();
-    let known = tree.history().names(&tree.resolve(path.as_bytes()));
+    let known = served.history.names(&served.tree.resolve(path.as_bytes()));
     if let Some(name) = names
         .iter()
         .find(|name| !shows(name) || !known.ever.contains(*name))
@@ -126,9 +121,14 @@ fn names(format: Format, content: &[u8]) -> Result<BTreeSet<Vec<u8>>, String> {
     let mut names = BTreeSet::new();
     let parts = content.split_inclusive('\n');
     let links = parts.filter_map(|line| line.split_once(start)?.1.split_once(end));
-    // The page has a row for the parent directory.
-    let links = links.filter(|(link, _)| !matches!(format, Format::Page) || *link != "../");
-    for (link, _) in links {
+    // The links of the page to other directories may keep the order, and the page has a row for the parent directory.
+    let is_page = matches!(format, Format::Page);
+    let links = links.map(|(link, _)| match link.split_once("?sort=") {
+        Some((path, _)) if is_page && path.ends_with('/') => path,
+        _ => link,
+    });
+    let links = links.filter(|link| !is_page || *link != "../");
+    for link in links {
         let link = link.strip_suffix('/').unwrap_or(link);
         let name = match format {
             Format::Text => unescape(link, "\\x"),

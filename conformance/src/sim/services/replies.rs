@@ -1,15 +1,16 @@
 //! Checks the services whose replies do not depend on the tree: CGI scripts, waits and upgrades.
 
-use super::exchange::Exchange;
+use super::exchange::Verdict;
+use super::served::Served;
 use super::settings::{Service, WAITED, waits};
-use crate::sim::conversation::Conversation;
-use crate::sim::model_tree::ModelTree;
 
 /// Every complete reply of a CGI script has what the script prints for the content of the request.
-pub(super) fn check_scripts(_: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    each(conversations, Service::Cgi, |exchange| {
+pub(super) fn check_scripts(served: &Served<'_>) -> Result<(), String> {
+    served.each(|exchange| {
+        let runs =
+            exchange.settings.service == Service::Cgi && exchange.verdict() == Verdict::Admitted;
         let name = exchange.target.strip_prefix("/cgi-bin/");
-        let Some(name) = name.filter(|_| exchange.is_admitted()) else {
+        let Some(name) = name.filter(|_| runs) else {
             return Ok(());
         };
         let output = match name {
@@ -30,8 +31,11 @@ pub(super) fn check_scripts(_: &ModelTree, conversations: &[Conversation]) -> Re
 }
 
 /// Every complete reply of a handler that waits has a line for each wait, and the content of the request.
-pub(super) fn check_waits(_: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    each(conversations, Service::Waiter, |exchange| {
+pub(super) fn check_waits(served: &Served<'_>) -> Result<(), String> {
+    served.each(|exchange| {
+        if exchange.settings.service != Service::Waiter {
+            return Ok(());
+        }
         let mut expected = WAITED.repeat(waits(exchange.target) as usize);
         expected.extend_from_slice(exchange.content);
         match exchange.whole_content() {
@@ -42,9 +46,8 @@ pub(super) fn check_waits(_: &ModelTree, conversations: &[Conversation]) -> Resu
 }
 
 /// Every 101 is the last reply, and was asked for. Only with a broken transport is it not followed by an upgrade.
-pub(super) fn check_upgrades(_: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
-    for conversation in conversations {
-        let exchanges = Exchange::all(conversation)?;
+pub(super) fn check_upgrades(served: &Served<'_>) -> Result<(), String> {
+    for (conversation, exchanges) in &served.connections {
         let Some(at) = exchanges
             .iter()
             .position(|exchange| exchange.status() == 101)
@@ -62,28 +65,6 @@ pub(super) fn check_upgrades(_: &ModelTree, conversations: &[Conversation]) -> R
                 "the 101 on connection {} is wrong",
                 conversation.number
             ));
-        }
-    }
-    Ok(())
-}
-
-fn each(
-    conversations: &[Conversation],
-    service: Service,
-    check: impl Fn(&Exchange<'_>) -> Result<(), String>,
-) -> Result<(), String> {
-    for conversation in conversations {
-        let exchanges = Exchange::all(conversation)?;
-        let served = exchanges
-            .iter()
-            .filter(|exchange| exchange.settings.service == service);
-        for exchange in served {
-            check(exchange).map_err(|message| {
-                format!(
-                    "{} on connection {}: {message}",
-                    exchange.target, conversation.number
-                )
-            })?;
         }
     }
     Ok(())

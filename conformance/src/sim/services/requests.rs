@@ -1,27 +1,145 @@
 //! Generates the requests for services: downloads, listings, archives, uploads, scripts and waits, with and without
-//! passwords.
+//! passwords, for accepted and other hosts.
 
+use super::hosts;
 use super::settings::{Service, Settings};
 use crate::sim::Random;
 use crate::sim::request::Request;
 
 /// Generates a few requests of one peer for the service of this number.
 pub(in crate::sim) fn random(random: &mut Random, number: u64) -> Vec<Request> {
-    let service = Settings::of(number).service;
-    let (knows_password, repeats) = (random.one_in(2), random.one_in(6));
+    let settings = Settings::of(number);
+    let knows_password = random.one_in(2);
+    let is_in_parts = settings.service == Service::Upload && settings.resumable;
+    let chosen = match is_in_parts && !random.one_in(3) {
+        true => parts(random),
+        false => several(random, settings.service),
+    };
+    let mut requests = Vec::new();
+    for mut request in chosen {
+        let credentials = credentials(random, knows_password);
+        let fields = credentials.iter().map(|field| field.as_bytes().into());
+        request.fields.extend(fields);
+        if settings.compresses && random.one_in(2) {
+            request = request.field("Accept-Encoding", "gzip");
+        }
+        if settings.checks_host {
+            set_host(random, &mut request);
+        }
+        requests.push(request);
+    }
+    requests
+}
+
+/// Generates a few requests that do not belong together, or one that is repeated.
+fn several(random: &mut Random, service: Service) -> Vec<Request> {
+    let repeats = random.one_in(6);
     let mut request = one(random, service);
     let mut requests = Vec::new();
     for _ in 0..random.below(4) + 1 {
         if !repeats {
             request = one(random, service);
         }
-        let mut request = request.clone();
-        let credentials = credentials(random, knows_password);
-        let fields = credentials.iter().map(|field| field.as_bytes().into());
-        request.fields.extend(fields);
+        requests.push(request.clone());
+    }
+    requests
+}
+
+/// Generates an upload in parts, or the continuation of one that another peer may have begun. Some offsets are wrong.
+fn parts(random: &mut Random) -> Vec<Request> {
+    let file = random.pick(IN_PARTS);
+    let token = random.pick(&[1, 1, 1, 1, 2, 2, 3]);
+    let target = format!("{file}?upload={token:032x}");
+    let (mut requests, mut offset) = (Vec::new(), random.pick(&[0, 0, 3, 4, 5, 8]));
+    if !random.one_in(4) {
+        let content = part(random);
+        offset = content.len();
+        requests.push(creation(random, file, content));
+    }
+    for _ in 0..random.below(4) + 1 {
+        let request = match random.below(16) {
+            0..3 => Request::new(random.pick(&["HEAD", "HEAD", "GET"]), target.clone()),
+            3..5 => Request::new(
+                random.pick(&["DELETE", "DELETE", "OPTIONS"]),
+                target.clone(),
+            ),
+            5 => random.pick(&[put, delete, listing])(random),
+            _ => {
+                let content = part(random);
+                let at = match random.one_in(6) {
+                    true => random.below(offset + 9),
+                    false => offset,
+                };
+                offset += content.len();
+                append(random, target.clone(), at, content)
+            }
+        };
         requests.push(request);
     }
     requests
+}
+
+/// Returns the request that creates an upload, or an ordinary one that stores a whole file.
+fn creation(random: &mut Random, file: &'static str, content: Vec<u8>) -> Request {
+    let method = if random.one_in(4) { "POST" } else { "PUT" };
+    let complete = random.pick(&["?0", "?0", "?0", "?1", "?1", "1"]);
+    let mut request = Request::new(method, file).field("Upload-Complete", complete);
+    if !random.one_in(3) {
+        request = request.field("Upload-Draft-Interop-Version", 8);
+    }
+    if random.one_in(4) {
+        let more = random.pick(&[0, 0, 4, 5, 8]);
+        request = request.field("Upload-Length", content.len() + more);
+    }
+    if random.one_in(8) {
+        let field = random.pick(UPLOAD_FIELDS).as_bytes();
+        request.fields.push(field.into());
+    }
+    finish(random, request.content(content))
+}
+
+/// Returns the request that appends to an upload.
+fn append(random: &mut Random, target: String, offset: usize, content: Vec<u8>) -> Request {
+    let complete = random.pick(&["?0", "?1"]);
+    let kind = match random.one_in(20) {
+        true => "text/plain",
+        false => "application/partial-upload",
+    };
+    let mut request = Request::new("PATCH", target)
+        .field("Upload-Complete", complete)
+        .field("Upload-Offset", offset)
+        .field("Content-Type", kind);
+    if random.one_in(8) {
+        let len = offset + content.len() + random.pick(&[0, 0, 1, 5]);
+        request = request.field("Upload-Length", len);
+    }
+    finish(random, request.content(content))
+}
+
+/// Returns the content of a part. Many have the same length, so that a peer can guess where another one has stopped.
+fn part(random: &mut Random) -> Vec<u8> {
+    let len = match random.below(12) {
+        0 => 0,
+        1 => 100 + random.below(3000),
+        _ => random.pick(&[3, 4, 5, 8]),
+    };
+    let key = format!("{:016x}", random.number());
+    let mut content = key.repeat(len.div_ceil(key.len())).into_bytes();
+    content.truncate(len);
+    content
+}
+
+/// Sends the request to a host that the server accepts, or to another one. In HTTP/1.0 a host may be missing.
+fn set_host(random: &mut Random, request: &mut Request) {
+    let hosts = match random.one_in(3) {
+        true => hosts::OTHERS,
+        false => hosts::ACCEPTED,
+    };
+    request.fields.retain(|field| !field.starts_with(b"Host:"));
+    if request.version != " HTTP/1.0" || !random.one_in(3) {
+        let host = format!("Host: {}", random.pick(hosts));
+        request.fields.push(host.into_bytes().into());
+    }
 }
 
 /// Returns the fields with the credentials of a request, right or wrong.
@@ -37,11 +155,16 @@ fn one(random: &mut Random, service: Service) -> Request {
     let kinds: &[fn(&mut Random) -> Request] = match service {
         _ if random.one_in(8) => &[download, listing, put, form, script, wait, other],
         Service::Files => &[download, download, listing, archive],
-        Service::Upload => &[put, put, form, listing, download],
+        Service::Upload => &[put, put, form, listing, download, delete, new_directory],
         Service::Cgi => &[script],
         Service::Waiter | Service::Upgrader => &[wait],
     };
-    let mut request = random.pick(kinds)(random);
+    let request = random.pick(kinds)(random);
+    finish(random, request)
+}
+
+/// Sends some requests with HTTP/1.0, in chunks, or with an expectation.
+fn finish(random: &mut Random, mut request: Request) -> Request {
     if random.one_in(12) {
         request.version = " HTTP/1.0";
     } else if random.one_in(3) {
@@ -90,6 +213,25 @@ fn put(random: &mut Random) -> Request {
             .push(random.pick(UPLOAD_FIELDS).as_bytes().into());
     }
     request.content(text(random))
+}
+
+fn delete(random: &mut Random) -> Request {
+    let targets = random.pick(&[UPLOADS, UPLOADS, FILES, NEW_DIRECTORIES, DIRECTORIES]);
+    let mut request = Request::new("DELETE", random.pick(targets));
+    if random.one_in(4) {
+        request
+            .fields
+            .push(random.pick(UPLOAD_FIELDS).as_bytes().into());
+    }
+    request
+}
+
+fn new_directory(random: &mut Random) -> Request {
+    let request = Request::new("PUT", random.pick(NEW_DIRECTORIES));
+    match random.one_in(12) {
+        true => request.content(text(random)),
+        false => request.field("Content-Length", "0"),
+    }
 }
 
 /// Returns a form with files for one directory, whose end may be missing.
@@ -199,7 +341,16 @@ const DIRECTORIES: &[&str] = &[
     "/", "/", "/docs/", "/in/", "/in/", "/up/", "/void/", "/in/new/",
 ];
 
-const LISTINGS: &[&str] = &["", "", "?json", "?sort=name&order=desc", "?sort=time-asc"];
+const LISTINGS: &[&str] = &[
+    "",
+    "",
+    "?json",
+    "?sort=name&order=desc",
+    "?sort=time-asc",
+    "?sort=time&order=desc",
+    "?sort=size",
+    "?sort=size-desc",
+];
 
 const ARCHIVES: &[&str] = &["?zip", "?tar", "?zip="];
 
@@ -238,6 +389,28 @@ const UPLOADS: &[&str] = &[
     "/up/u4",
     "/docs/one.txt",
     "/a.txt",
+];
+
+/// The files that are sent in parts.
+const IN_PARTS: &[&str] = &[
+    "/in/u0",
+    "/in/u1",
+    "/in/u1",
+    "/in/new/u3",
+    "/up/u4",
+    "/docs/one.txt",
+];
+
+const NEW_DIRECTORIES: &[&str] = &[
+    "/in/made/",
+    "/in/made/",
+    "/in/made/deep/",
+    "/in/new/",
+    "/made/",
+    "/up/made/",
+    "/in/u0/",
+    "/in/.hidden/",
+    "/up/",
 ];
 
 const REFUSED: &[&str] = &[

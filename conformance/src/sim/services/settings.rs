@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Cgi, Event, Exchange, FileSettings, Files, Guard, Handler, Next, Upload, listing, wire,
+    Cgi, Event, Exchange, FileSettings, Files, Guard, Handler, Hosts, Next, ResumableUploads,
+    Right, Rights, Upload, Who, listing, wire,
 };
 
+use super::hosts;
 use crate::sim::Random;
 use crate::sim::model_tree::PASSWORD;
 
@@ -20,13 +22,25 @@ pub(super) struct Settings {
     pub(super) is_guarded: bool,
     /// Whether the file system verifies it.
     verifies_later: bool,
+    /// The rights of everybody and those of the user, if they are not the default ones.
+    pub(super) rights: Option<(Rights, Rights)>,
     /// Whether uploads may replace files.
     pub(super) overwrite: bool,
+    /// Whether files may be deleted.
+    pub(super) delete: bool,
+    /// Whether uploads can be resumed.
+    pub(super) resumable: bool,
     /// Whether names that begin with a dot are served.
     pub(super) hidden: bool,
     /// Whether listings are in the format that the request asks for, rather than CPython's page.
     pub(super) negotiates: bool,
     pub(super) precompressed: bool,
+    /// Whether files and listings are compressed while they are sent.
+    pub(super) compresses: bool,
+    /// Whether only some hosts are accepted.
+    pub(super) checks_host: bool,
+    /// Whether replies have a charset, fields for caches and other origins, and one more.
+    adds_fields: bool,
 }
 
 /// What a server serves.
@@ -59,10 +73,23 @@ impl Settings {
             hidden: random.one_in(4),
             negotiates: random.one_in(2),
             precompressed: random.one_in(3),
+            checks_host: random.one_in(5),
+            adds_fields: random.one_in(4),
+            delete: random.one_in(2),
+            rights: random_rights(&mut random),
+            resumable: random.one_in(2),
+            compresses: random.one_in(3),
         }
     }
 
     pub(super) fn handler(self) -> Box<dyn Handler> {
+        match self.checks_host {
+            true => Box::new(Hosts::new(self.handler_for_any_host(), hosts::NAMES)),
+            false => self.handler_for_any_host(),
+        }
+    }
+
+    fn handler_for_any_host(self) -> Box<dyn Handler> {
         match self.service {
             Service::Files => self.guarded(self.files()),
             Service::Upload => self.guarded(self.upload()),
@@ -81,7 +108,17 @@ impl Settings {
         let mut settings = FileSettings::default();
         settings.hidden = self.hidden;
         settings.precompressed = self.precompressed;
+        settings.compress_files = self.compresses;
+        settings.compress_listings = self.compresses;
         settings.archive = Arc::new(Download::parse);
+        if self.adds_fields {
+            settings.charset = Some("utf-8".into());
+            settings.cache_control = Some("no-cache".into());
+            settings.cors = Some("*".into());
+            settings
+                .extra_headers
+                .push(("X-Served-By".into(), "model".into()));
+        }
         if self.negotiates {
             settings.list_directory = Arc::new(listing::page);
         }
@@ -91,6 +128,8 @@ impl Settings {
     fn upload(self) -> Upload {
         let mut upload = Upload::new();
         (upload.files, upload.overwrite) = (self.files(), self.overwrite);
+        upload.delete = self.delete;
+        upload.resumable = self.resumable.then(ResumableUploads::new);
         upload
     }
 
@@ -102,12 +141,30 @@ impl Settings {
         let known = move |credentials: &sanserve_core::Credentials| {
             (!verifies_later).then(|| credentials.as_str() == PASSWORD)
         };
-        Box::new(Guard::new(handler, known))
+        let mut guard = Guard::new(handler, known);
+        if let Some((everybody, user)) = self.rights {
+            guard.rights = Some(Arc::new(move |who| match who {
+                Who::Everybody => everybody,
+                _ => user,
+            }));
+        }
+        Box::new(guard)
     }
 }
 
-/// Reads the content, waits as often as the last digit of the target says, with a line after each wait, and replies with
-/// the content last.
+/// Returns the rights of everybody and those of the user; `None` for those that a guard has by default.
+fn random_rights(random: &mut Random) -> Option<(Rights, Rights)> {
+    let mut one = || {
+        let all = [Right::Read, Right::Write, Right::Delete].into_iter();
+        let chosen = all.filter(|_| random.one_in(2));
+        chosen.fold(Rights::NONE, Rights::with)
+    };
+    let (everybody, user) = (one(), one());
+    random.one_in(2).then_some((everybody, user))
+}
+
+/// Reads the content, waits as often as the last digit of the target says, with a line after each wait, and replies
+/// with the content last.
 #[derive(Default)]
 struct Waiter {
     content: Vec<u8>,
@@ -166,7 +223,8 @@ pub(super) fn waits(target: &str) -> u32 {
 /// The line that a waiter writes after each wait.
 pub(super) const WAITED: &[u8] = b"waited\n";
 
-/// Reads the content, then upgrades connections that ask for the protocol `echo`, and replies 404 to all other requests.
+/// Reads the content, then upgrades connections that ask for the protocol `echo`, and replies 404 to all other
+/// requests.
 struct Upgrader;
 
 impl Handler for Upgrader {

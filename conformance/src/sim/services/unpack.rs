@@ -1,5 +1,5 @@
-//! Reads tar and zip archives strictly, without code of the engine. Accepts only what the engine may send: pax headers with
-//! a path, and files that are stored without compression.
+//! Reads tar and zip archives strictly, without code of the engine. Accepts only what the engine may send: pax headers
+//! with a path, and files that are stored without compression.
 
 use std::collections::BTreeMap;
 
@@ -94,8 +94,8 @@ fn pax_path(mut records: &[u8]) -> Result<Option<Vec<u8>>, String> {
     Ok(path)
 }
 
-/// Unpacks a zip (PKWARE's APPNOTE.TXT 6.3.10) with the central directory, and compares it with the headers of the files,
-/// which must follow each other without gaps.
+/// Unpacks a zip (PKWARE's APPNOTE.TXT 6.3.10) with the central directory, and compares it with the headers of the
+/// files, which must follow each other without gaps.
 ///
 /// # Errors
 /// The first violation of the format.

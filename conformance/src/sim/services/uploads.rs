@@ -3,42 +3,47 @@
 use std::collections::BTreeMap;
 
 use super::exchange::Exchange;
+use super::parts::Parts;
 use super::requests::BOUNDARY;
+use super::served::Served;
 use super::settings::Service;
-use crate::sim::conversation::Conversation;
-use crate::sim::model_tree::{Change, ModelTree};
+use crate::sim::model_tree::{Cause, Change, ModelTree};
 
 /// The path and content of a file.
-type File = (Vec<u8>, Vec<u8>);
+pub(super) type File = (Vec<u8>, Vec<u8>);
 
 /// What was said of a file.
 #[derive(Debug, Default)]
-struct Claims {
+pub(super) struct Claims {
     /// The number of replies that say that it was stored.
-    stored: usize,
+    pub(super) stored: usize,
     /// The number of requests for which it may have been stored: those that have no reply, and forms of which only some
     /// files were stored.
-    unknown: usize,
+    pub(super) unknown: usize,
     /// Whether the replies say that it was new, if it was sent by PUT.
-    is_new: Option<bool>,
+    pub(super) is_new: Option<bool>,
     /// Whether it must not replace another file.
-    must_be_new: bool,
+    pub(super) must_be_new: bool,
 }
 
 /// Compares the replies to uploads with what was stored.
-pub(super) fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<(), String> {
+pub(super) fn check(served: &Served<'_>) -> Result<(), String> {
     let mut files: BTreeMap<File, Claims> = BTreeMap::new();
-    for conversation in conversations {
-        for exchange in Exchange::all(conversation)? {
-            claim(tree, &exchange, &mut files);
-        }
+    for exchange in served
+        .connections
+        .iter()
+        .flat_map(|(_, exchanges)| exchanges)
+    {
+        claim(served.tree, exchange, &mut files);
     }
     // Such a connection may have sent uploads that are not known.
-    let is_damaged = |conversation: &Conversation| conversation.sent_lines.is_none();
-    let may_have_others = conversations.iter().any(is_damaged);
-    let history = tree.history();
+    let mut conversations = served
+        .connections
+        .iter()
+        .map(|(conversation, _)| conversation);
+    let may_have_others = conversations.any(|conversation| conversation.sent_lines.is_none());
     let mut stored: BTreeMap<File, Vec<&Change>> = BTreeMap::new();
-    for change in history.uploads() {
+    for change in served.history.caused_by(Cause::Upload) {
         let content = change
             .version
             .as_ref()
@@ -46,10 +51,12 @@ pub(super) fn check(tree: &ModelTree, conversations: &[Conversation]) -> Result<
         let file = (change.path.clone(), content.unwrap_or_default());
         stored.entry(file).or_default().push(change);
     }
+    let parts = Parts::new(served);
+    parts.check(stored.keys())?;
     for (file, changes) in &stored {
-        let most = files
-            .get(file)
-            .map_or(0, |claims| claims.stored + claims.unknown);
+        let claims = files.entry(file.clone()).or_default();
+        parts.claim(file, claims);
+        let most = claims.stored + claims.unknown;
         if changes.len() > most && !may_have_others {
             return Err(format!(
                 "{} was stored, but no request explains that",
@@ -90,14 +97,15 @@ fn claim(tree: &ModelTree, exchange: &Exchange<'_>, files: &mut BTreeMap<File, C
     let Some(path) = exchange.path() else {
         return;
     };
-    if exchange.settings.service != Service::Upload {
+    let is_part = exchange.creates_upload() || exchange.upload().is_some();
+    if exchange.settings.service != Service::Upload || is_part {
         return;
     }
     let must_be_new =
         !exchange.settings.overwrite || exchange.fields("If-None-Match").contains(&"*");
     let status = exchange.status();
     match exchange.method {
-        "PUT" if exchange.is_whole => {
+        "PUT" if exchange.is_whole && !path.ends_with_slash() => {
             let file = (tree.resolve(path.as_bytes()), exchange.content.to_vec());
             let claims = files.entry(file).or_default();
             claims.unknown += usize::from(status == 0);
@@ -142,7 +150,7 @@ fn form_file(part: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, part[end + 4..].strip_suffix(b"\r\n")?))
 }
 
-fn shown((path, content): &File) -> String {
+pub(super) fn shown((path, content): &File) -> String {
     let start = &content[..content.len().min(20)];
     format!(
         "{:?} with {} bytes ({:?})",
@@ -152,9 +160,10 @@ fn shown((path, content): &File) -> String {
     )
 }
 
-/// No file that was being created is left.
-pub(super) fn check_temporary(tree: &ModelTree, _: &[Conversation]) -> Result<(), String> {
-    match &tree.temporary_paths()[..] {
+/// No file that was being created is left, except for uploads that can still be resumed.
+pub(super) fn check_temporary(served: &Served<'_>) -> Result<(), String> {
+    served.tree.expire_uploads();
+    match &served.tree.temporary_paths()[..] {
         [] => Ok(()),
         [path, ..] => Err(format!("{:?} is left", path.escape_ascii().to_string())),
     }

@@ -6,7 +6,7 @@ use super::source::{Kind, Source};
 use super::state::{Inbound, Pending, State};
 use super::{Connection, timeouts};
 use crate::engine::{Event, Handler};
-use crate::fs::{Ask, FsError, Got, Opened, Path};
+use crate::fs::{Ask, Change, FsError, Got, Opened, Path, UploadRequest};
 
 impl<F, H: Handler> Connection<F, H> {
     /// Applies the answer to the pending want.
@@ -114,6 +114,8 @@ impl<F, H: Handler> Connection<F, H> {
             (Ask::Create(create), Got::Opened(result)) => {
                 self.store_opened(create.path, Kind::Writer, result)
             }
+            (Ask::Change(change), got) => changed(&change, got),
+            (Ask::Upload(request), got) => self.store_upload(&request, got),
             _ => panic!("Want::Ask was answered by a wrong kind of Got"),
         };
         self.resume_with(event);
@@ -148,6 +150,20 @@ impl<F, H: Handler> Connection<F, H> {
         event
     }
 
+    /// Stores the file of an upload, and returns the event for the handler.
+    #[inline(never)]
+    fn store_upload(&mut self, request: &UploadRequest, got: Got<F>) -> Event<'static> {
+        let path = request.path().clone();
+        match got {
+            Got::Opened(Ok(Opened::Upload { file, state })) => {
+                self.source = Some(Source::new(file, Kind::Writer, self.now.tick));
+                Event::Upload(path, state)
+            }
+            Got::Opened(Err(error)) => Event::Failed(path, error),
+            _ => panic!("Want::Ask was answered by a wrong kind of Got"),
+        }
+    }
+
     fn on_received(&mut self, n: usize) {
         if let State::Head { since } = &mut self.state
             && self.inbox.is_empty()
@@ -156,5 +172,18 @@ impl<F, H: Handler> Connection<F, H> {
         }
         self.inbox.commit(n);
         timeouts::count(&mut self.receiving, n, self.now.tick);
+    }
+}
+
+/// Returns the event for the answer to a change. It is not inlined, because other questions are asked far more often.
+#[inline(never)]
+fn changed<F>(change: &Change, got: Got<F>) -> Event<'static> {
+    match got {
+        Got::Committed(Ok(())) => Event::End,
+        // Adapters that do not know a question answer it with `Opened`.
+        Got::Committed(Err(error)) | Got::Opened(Err(error)) => {
+            Event::Failed(change.path().clone(), error)
+        }
+        _ => panic!("Want::Ask was answered by a wrong kind of Got"),
     }
 }

@@ -32,8 +32,8 @@
 //! [`transition`]: Connection::transition
 //! [`want`]: Connection::want
 
+use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::task::Waker;
@@ -46,9 +46,10 @@ pub use self::timeouts::Delivery;
 use self::timeouts::{DeliveryState, Flow};
 use crate::engine::log::CloseReason;
 use crate::engine::reply_state::ReplyState;
-use crate::engine::{Buffer, Config, Handler, Now, Phase, Step, Want, https};
+use crate::engine::{Buffer, Config, Handler, Now, Peer, Phase, Step, Want, https};
 use crate::fs::{Ask, Got};
-use crate::text::date::LastDate;
+use crate::sync::{Arc, share};
+use crate::text::date::LastDates;
 
 mod answer;
 mod bad_request;
@@ -77,7 +78,7 @@ mod transitions;
 /// ```
 pub struct Connection<F, H> {
     config: Arc<Config>,
-    peer: String,
+    peer: Peer,
     handler: H,
     state: State,
     pending: Pending,
@@ -100,11 +101,11 @@ pub struct Connection<F, H> {
     closing: Option<CloseReason>,
     /// Whether the adapter can hand its transport over.
     is_upgradable: bool,
-    date: LastDate,
+    dates: LastDates,
     /// The peer speaks plain HTTP on an HTTPS port.
     is_without_tls: bool,
     /// When the peer was found to have closed its side during long work, or when bytes were last read or written since
-    /// then.
+    /// then. Until the next step has told the time, it is `Duration::MAX`.
     peer_closed: Option<Duration>,
     waker: Waker,
 }
@@ -133,7 +134,7 @@ const TRANSITIONS_MAX: usize = 1_000;
 impl<F, H> fmt::Debug for Connection<F, H> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Connection")
-            .field("peer", &self.peer)
+            .field("peer", &self.peer.client_address())
             .field("served", &self.served)
             .field("closing", &self.closing)
             .finish_non_exhaustive()
@@ -156,7 +157,7 @@ impl<F, H: Handler> Connection<F, H> {
         let largest_reply = config.limits.outbox;
         Connection {
             config,
-            peer: peer.into(),
+            peer: Peer::new(peer),
             handler,
             state: State::Head {
                 since: Duration::ZERO,
@@ -177,7 +178,7 @@ impl<F, H: Handler> Connection<F, H> {
             served: 0,
             closing: None,
             is_upgradable: false,
-            date: LastDate::default(),
+            dates: LastDates::default(),
             is_without_tls: false,
             waker: Waker::noop().clone(),
             peer_closed: None,
@@ -199,6 +200,9 @@ impl<F, H: Handler> Connection<F, H> {
             self.pause(now.tick.saturating_sub(self.now.tick));
             self.now = now;
         }
+        if self.peer_closed == Some(Duration::MAX) {
+            self.peer_closed = Some(now.tick);
+        }
         self.take_answer(got);
         let (mut transitions, mut progress) = (0, None);
         let deadline = loop {
@@ -219,8 +223,40 @@ impl<F, H: Handler> Connection<F, H> {
             copy_follows: self.pending == Pending::Write && self.copies_next(),
             peer_may_send: self.pending == Pending::Shutdown && self.peer_may_send(),
             phase: self.phase(),
-            want: self.want(),
+            want: self.pending_want(),
             deadline,
+        }
+    }
+
+    /// Returns the want of the last step again, with what the adapter has read into its buffer: for an adapter that
+    /// records its answers. Call it before the step that takes the answer. Before the first step it is [`Want::Close`].
+    // Inlined, as `step` is.
+    #[inline(always)]
+    pub fn pending_want(&mut self) -> Want<'_, F> {
+        match self.pending {
+            Pending::Read => {
+                // An idle or lingering connection gets only a minimal read buffer, because it keeps that memory until
+                // data arrives.
+                let least = if self.is_released() || matches!(self.state, State::Linger { .. }) {
+                    1
+                } else {
+                    self.config.limits.outbox / 8
+                };
+                Want::Read(self.inbox.reserve(least))
+            }
+            Pending::Write => Want::Write(self.outbox.filled()),
+            Pending::ReadFile | Pending::Copy | Pending::WriteFile | Pending::Commit => {
+                self.source_want()
+            }
+            Pending::Ask => match &self.state {
+                State::Ask { ask, .. } => Want::Ask(ask),
+                _ => unreachable!("Want::Ask is pending in this state only"),
+            },
+            Pending::Log => Want::Log(&self.log),
+            Pending::Wait => Want::Wait,
+            Pending::Upgrade => Want::Upgrade,
+            Pending::Shutdown => Want::Shutdown,
+            Pending::Start | Pending::Close => Want::Close,
         }
     }
 
@@ -252,8 +288,15 @@ impl<F, H: Handler> Connection<F, H> {
         }
         self.is_without_tls = true;
         let config = Arc::make_mut(&mut self.config);
-        config.error_page = Arc::new(https::error_page);
+        config.error_page = share(Box::new(https::error_page));
         config.error_content_type = https::TYPE.into();
+    }
+
+    /// Replaces the address of the peer: for an adapter that learns only later for which client the peer speaks, from a
+    /// header of the PROXY protocol. Call it before the step that receives the first bytes. After a connection was
+    /// [parked](Self::park), [`unpark`](Self::unpark) takes the address.
+    pub fn set_peer(&mut self, address: &str) {
+        self.peer.set_address(address);
     }
 
     /// Sets the waker that handlers get, to wake this connection while it [waits](Want::Wait). Without a waker the
@@ -292,11 +335,11 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Notes that the peer has closed its side. Whether it still reads shows only when something is sent, so work that
-    /// yields no bytes for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It has no
-    /// effect unless the connection [waits for work](Self::awaits_work), nor if it is called again.
+    /// yields no bytes for [`Timeouts::half_closed`](crate::Timeouts::half_closed) after the next step is ended. It has
+    /// no effect unless the connection [waits for work](Self::awaits_work), nor if it is called again.
     pub fn peer_closed(&mut self) {
         if self.awaits_work() {
-            self.peer_closed.get_or_insert(self.now.tick);
+            self.peer_closed.get_or_insert(Duration::MAX);
         }
     }
 
@@ -310,7 +353,12 @@ impl<F, H: Handler> Connection<F, H> {
         // Logged first: the unsent bytes in the outbox do not count as sent.
         self.log_reply(false);
         self.outbox.consume(self.outbox.len());
+        self.handler.release();
         (self.state, self.source) = (State::Closed, None);
+        // Lines that the adapter has logged must not be logged again.
+        if self.pending != Pending::Log {
+            self.pending = Pending::Close;
+        }
     }
 
     /// Returns the number of bytes that the connection has allocated on the heap, without the handler's.
@@ -323,36 +371,7 @@ impl<F, H: Handler> Connection<F, H> {
             _ => 0,
         };
         let log = self.log.capacity() + self.failure.capacity();
-        buffers + log + self.peer.capacity() + collected
-    }
-
-    /// Turns the pending want into one with borrowed buffers.
-    fn want(&mut self) -> Want<'_, F> {
-        match self.pending {
-            Pending::Read => {
-                // An idle or lingering connection gets only a minimal read buffer, because it keeps that memory until
-                // data arrives.
-                let least = if self.is_released() || matches!(self.state, State::Linger { .. }) {
-                    1
-                } else {
-                    self.config.limits.outbox / 8
-                };
-                Want::Read(self.inbox.reserve(least))
-            }
-            Pending::Write => Want::Write(self.outbox.filled()),
-            Pending::ReadFile | Pending::Copy | Pending::WriteFile | Pending::Commit => {
-                self.source_want()
-            }
-            Pending::Ask => match &self.state {
-                State::Ask { ask, .. } => Want::Ask(ask),
-                _ => unreachable!("Want::Ask is pending in this state only"),
-            },
-            Pending::Log => Want::Log(&self.log),
-            Pending::Wait => Want::Wait,
-            Pending::Upgrade => Want::Upgrade,
-            Pending::Shutdown => Want::Shutdown,
-            Pending::Start | Pending::Close => Want::Close,
-        }
+        buffers + log + self.peer.allocated() + collected
     }
 
     /// Returns the number of bytes for which the outbox has room.

@@ -1,12 +1,12 @@
 //! [`Parked`]: an idle connection without its buffers. A [`Connection`] is reduced to it and made from it again.
 
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Connection;
 use super::state::{Inbound, Pending, State};
 use super::timeouts::DeliveryState;
 use crate::engine::{Config, Handler, Timeouts};
+use crate::sync::Arc;
 
 /// An idle connection, reduced to its handler and a few numbers. An adapter with thousands of idle connections keeps
 /// these instead of whole [`Connection`]s, and [unparks](Connection::unpark) one when its transport becomes readable.

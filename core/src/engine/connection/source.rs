@@ -234,6 +234,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Returns the pending want that concerns the open file or CGI process, with its buffers.
+    #[inline(always)]
     pub(super) fn source_want(&mut self) -> Want<'_, F> {
         let (room, least) = (self.room(), self.config.limits.outbox / 4);
         let Some(Source { file, at, .. }) = &mut self.source else {

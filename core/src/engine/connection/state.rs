@@ -46,7 +46,8 @@ pub(super) enum State {
     Linger { since: Duration, late: bool },
     /// The connection has ended.
     Closed,
-    /// A transition is running. If it remains afterwards, the transition has set no state, which is a bug of the engine.
+    /// A transition is running. If it remains afterwards, the transition has set no state, which is a bug of the
+    /// engine.
     InTransition,
 }
 

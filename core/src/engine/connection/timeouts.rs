@@ -162,7 +162,7 @@ impl<F, H: Handler> Connection<F, H> {
                 Pending::ReadFile | Pending::WriteFile | Pending::Commit
             )
         {
-            self.peer_closed = self.peer_closed.map(|at| at + time);
+            self.peer_closed = self.peer_closed.map(|at| at.saturating_add(time));
             if let Some(source) = &mut self.source {
                 source.pause(time);
             }
@@ -256,6 +256,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::ReadFile, _) => _ = self.abandon(504, &"Reading the file takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content arrives too slowly"),
             _ => {
+                self.handler.release();
                 self.log_failure(&"The client reads the reply too slowly");
                 // Logged first: the unsent bytes in the outbox do not count as sent.
                 self.log_reply(false);
@@ -278,6 +279,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.inbox.release();
         self.outbox.release();
         self.request.head.release();
+        self.handler.release();
         self.log = String::new();
         self.failure = String::new();
     }

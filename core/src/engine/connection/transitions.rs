@@ -11,7 +11,7 @@ use super::source::Feed;
 use super::state::{Inbound, Pending, Request, State, Transition};
 use super::{Connection, Progress};
 use crate::engine::log::{CloseReason, LogEvent};
-use crate::engine::reply_state::{ReplyState, Stage};
+use crate::engine::reply_state::{Fault, ReplyState, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
 use crate::fs::Ask;
 use crate::text::status;
@@ -167,6 +167,9 @@ impl<F, H: Handler> Connection<F, H> {
         if let Err(error) = self.frame_request() {
             return self.refuse(error);
         }
+        if let Some(find) = &self.config.find_client {
+            self.peer.find_client(&self.request.head, find);
+        }
         let is_without_tls = self.is_without_tls;
         let (handler, mut ex) = self.exchange();
         let next = match is_without_tls {
@@ -256,7 +259,7 @@ impl<F, H: Handler> Connection<F, H> {
             handler,
             waker,
             is_upgradable,
-            date,
+            dates,
             ..
         } = self;
         let Request {
@@ -275,6 +278,7 @@ impl<F, H: Handler> Connection<F, H> {
                 expects,
                 has_unread_content: expects || body.remaining().is_some_and(|left| left > drain),
                 config,
+                shared_config: config,
                 now,
                 reply,
                 outbox,
@@ -282,32 +286,30 @@ impl<F, H: Handler> Connection<F, H> {
                 failure,
                 waker,
                 is_upgradable: *is_upgradable,
-                date,
+                dates,
                 written: 0,
             },
         )
     }
 
     fn follow(&mut self, next: Next) -> Transition {
-        let is_done = match &next {
-            Next::Done => true,
-            // A reply to HEAD is complete with its head: its content is not generated.
-            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => {
-                self.reply.is_head_only()
-            }
-            _ => false,
-        };
+        let is_done = self.reply.is_ended_by(&next);
         if is_done {
             self.reply.finish(&mut self.outbox);
         }
-        if let Some(fault) = self.reply.fault {
-            return self.abandon_for_mistake(fault);
+        if self.reply.fault.is_some() {
+            return self.abandon_for_fault();
         }
         if is_done {
             return self.done();
         }
-        if let Next::Open(_) | Next::List(_) | Next::Run(_) | Next::Archive(_) | Next::Create(_) =
-            next
+        if let Next::Open(_)
+        | Next::List(_)
+        | Next::Run(_)
+        | Next::Archive(_)
+        | Next::Create(_)
+        | Next::Change(_)
+        | Next::Upload(_) = next
         {
             self.source = None;
         }
@@ -322,6 +324,8 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Verify(credentials) => return self.ask(Ask::Verify(credentials)),
             Next::Archive(request) => return self.ask(Ask::Archive(request)),
             Next::Create(create) => return self.ask(Ask::Create(create)),
+            Next::Change(change) => return self.ask(Ask::Change(change)),
+            Next::Upload(request) => return self.ask(Ask::Upload(request)),
             Next::WriteFile(bytes) => State::WriteFile(bytes),
             Next::Commit => State::Commit,
             Next::Feed => State::Feed(Feed::default()),
@@ -442,7 +446,7 @@ impl<F, H: Handler> Connection<F, H> {
         let n = left.len().min(self.room());
         self.reply.write(&left[..n], &mut self.outbox);
         match self.reply.fault {
-            Some(fault) => self.abandon_for_mistake(fault),
+            Some(_) => self.abandon_for_fault(),
             None => self.go(State::Write(bytes, at + n)),
         }
     }
@@ -492,6 +496,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Begins the last reply, to a head that may be incomplete or malformed. The start of its request line still shows
     /// whether the method is HEAD.
     fn begin_reply_to_partial_head(&mut self) {
+        self.peer.forget_client();
         self.begin_reply(Some(CloseReason::Error));
         let input = self.inbox.filled();
         let line = input.strip_prefix(b"\r\n").unwrap_or(input);
@@ -504,6 +509,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// the message.
     #[cold]
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Transition {
+        self.handler.release();
         if self.retract_reply() {
             let (_, mut ex) = self.exchange();
             ex.send_error(status, message);
@@ -511,6 +517,16 @@ impl<F, H: Handler> Connection<F, H> {
         }
         self.log_failure(message);
         self.go(State::Closed)
+    }
+
+    /// Abandons a reply because of the fault that was recorded, or closes if there is none.
+    #[cold]
+    fn abandon_for_fault(&mut self) -> Transition {
+        match self.reply.fault.take().as_deref() {
+            Some(Fault::Failed(status, message)) => self.abandon(*status, message),
+            Some(Fault::Mistake(mistake)) => self.abandon_for_mistake(mistake),
+            None => self.go(State::Closing),
+        }
     }
 
     /// Abandons a reply because of a mistake of the handler.
@@ -531,6 +547,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Abandons a reply because the request, or its content, is malformed.
     #[cold]
     fn abandon_for_bad_request(&mut self, error: ParseError) -> Transition {
+        self.handler.release();
         let is_retracted = self.retract_reply();
         let (_, mut ex) = self.exchange();
         let bad_request = BadRequest {

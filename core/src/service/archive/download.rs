@@ -1,12 +1,10 @@
 //! [`Download`]: an archive format that clients can request, with the functions that answer such requests.
 
 use alloc::boxed::Box;
-use core::fmt::{self, Display, Write};
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::engine::{Exchange, Next};
 use crate::fs::{ArchiveFormat, ArchiveRequest, FsError, Path};
+use crate::service::disposition::Disposition;
 
 /// An archive format that [`Files`](crate::Files) offers if [`FileSettings::archive`](crate::FileSettings::archive)
 /// selects it. Its code is reached through function pointers, so that it is not linked into programs that do not use
@@ -81,8 +79,8 @@ pub(super) fn stem(path: &Path) -> &[u8] {
 }
 
 fn send_name(download: &Download, ex: &mut Exchange<'_>, path: &Path) {
-    let (stem, suffix) = (stem(path), download.name);
-    ex.send_header("Content-Disposition", Disposition { stem, suffix });
+    let (stem, extension) = (stem(path), download.name);
+    ex.send_header("Content-Disposition", Disposition { stem, extension });
 }
 
 fn error_reply(error: FsError) -> (u16, &'static str) {
@@ -92,45 +90,3 @@ fn error_reply(error: FsError) -> (u16, &'static str) {
         _ => (501, "This server cannot create archives"),
     }
 }
-
-/// The value of `Content-Disposition` (RFC 6266). If the name contains characters that clients interpret differently or
-/// that the field cannot contain, it is sent twice, the second time encoded as in RFC 8187.
-struct Disposition<'a> {
-    stem: &'a [u8],
-    suffix: &'a str,
-}
-
-impl Display for Disposition<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Disposition { stem, suffix } = self;
-        let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'%');
-        out.write_str("attachment; filename=\"")?;
-        for chunk in stem.utf8_chunks() {
-            let bad = chunk.invalid().iter().map(|_| '_');
-            for char in chunk.valid().chars().chain(bad) {
-                let is_plain = u8::try_from(char).is_ok_and(plain);
-                out.write_char(if is_plain { char } else { '_' })?;
-            }
-        }
-        write!(out, ".{suffix}\"")?;
-        if stem.iter().all(|&byte| plain(byte)) {
-            return Ok(());
-        }
-        out.write_str("; filename*=UTF-8''")?;
-        for chunk in stem.utf8_chunks() {
-            write!(out, "{}", percent_encode(chunk.valid().as_bytes(), VALUE))?;
-            // Bytes that are not UTF-8 cannot be encoded.
-            if !chunk.invalid().is_empty() {
-                out.write_str("%EF%BF%BD")?;
-            }
-        }
-        write!(out, ".{suffix}")
-    }
-}
-
-/// All characters but `attr-char` (RFC 8187 §3.2.1), as far as names contain them.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');

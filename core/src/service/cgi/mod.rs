@@ -9,7 +9,6 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -18,8 +17,9 @@ use self::environment::{Environment, Server, path_info};
 use self::response::{Parsed, ScriptHeader};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
-use crate::fs::{CgiScript, FsError, Meta, Path};
+use crate::fs::{CgiScript, FsError, Meta, Path, Right};
 use crate::service::Files;
+use crate::sync::Arc;
 use crate::text::case_folding;
 use crate::text::escape::{Repr, bytes};
 use crate::wire::RequestHead;
@@ -64,7 +64,8 @@ pub struct CgiSettings {
     pub server_name: Cow<'static, str>,
     /// `SERVER_PORT` for requests without `Host`. For others it is the port in `Host`, or 80 or 443 if it has none.
     pub server_port: u16,
-    /// Whether the server uses TLS, and sets `HTTPS=on`. Off by default.
+    /// Whether the server uses TLS, and sets `HTTPS=on`. Off by default. What a proxy says about a request
+    /// ([`Client::https`](crate::Client::https)) comes first.
     pub https: bool,
     /// Whether a [`Guard`](crate::Guard) is in front of the service, so that scripts get the name of the user as
     /// `REMOTE_USER`, and `AUTH_TYPE`. Off by default.
@@ -240,7 +241,7 @@ impl Cgi {
         let server = Server {
             name: &self.settings.server_name,
             port: self.settings.server_port,
-            https: self.settings.https,
+            https: ex.forwarded_https().unwrap_or(self.settings.https),
         };
         let (info, path_translated) = path_info(path, script.as_bytes().len());
         let mut environment = Environment::new(ex, server, script.as_bytes(), info);
@@ -427,6 +428,12 @@ const REDIRECTS_MAX: u8 = 10;
 const DEPTH_MAX: usize = 64;
 
 impl Handler for Cgi {
+    /// A script may change anything even if it is requested by GET, so no method says more than that it may be run. No
+    /// request stores or deletes files here.
+    fn required_right(&self, _: &Exchange<'_>) -> Right {
+        Right::Read
+    }
+
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.redirected, self.redirects) = (None, 0);
         self.begin_request(ex)

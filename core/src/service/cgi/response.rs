@@ -1,10 +1,10 @@
 //! [`ScriptHeader`]: parses the header of a CGI script's response, and sends it as the reply's head.
 
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::engine::Exchange;
+use crate::sync::Arc;
 use crate::text::status;
 use crate::wire::RequestHead;
 use crate::wire::syntax::is_among;
@@ -51,8 +51,8 @@ impl ScriptHeader {
         })
     }
 
-    /// Sends the header as the head of the reply (RFC 3875 §6.3), or returns the request of a local redirect, which is a
-    /// header with only a `Location` that is a path.
+    /// Sends the header as the head of the reply (RFC 3875 §6.3), or returns the request of a local redirect, which is
+    /// a header with only a `Location` that is a path.
     fn reply(
         &self,
         end: usize,
@@ -117,14 +117,13 @@ fn end_of_header(bytes: &[u8], before: usize) -> Option<usize> {
     })
 }
 
-/// Parses a status such as `404 Not Found`, in which the phrase is optional.
+/// Parses a status such as `404 Not Found`, in which the phrase is optional (RFC 3875 §6.3.3).
 fn parse_status(value: &[u8]) -> Option<(u16, String)> {
     let text = latin1(value);
     let (code, phrase) = text.split_once(' ').unwrap_or((&text, ""));
-    let code = code
-        .parse()
-        .ok()
-        .filter(|code| (200..600).contains(code) && text.len() >= 3)?;
+    // Three characters leave no room for a sign or a leading zero.
+    let number = code.parse().ok().filter(|_| code.len() == 3);
+    let code = number.filter(|code| (200..600).contains(code))?;
     let phrase = if phrase.is_empty() {
         status::phrase(code)
     } else {

@@ -20,6 +20,12 @@ impl<'a> ContentType<'a> {
         ContentType { name, charset }
     }
 
+    /// Returns the media type without the charset.
+    #[cfg(feature = "gzip")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Sends the field.
     pub(super) fn send(&self, ex: &mut Exchange<'_>) {
         match self.charset {

@@ -6,26 +6,28 @@ use core::mem;
 use core::ops::Range;
 
 use super::byteranges::{ContentRange, Parts};
-use super::coding::{Coding, Codings};
 use super::content_type::ContentType;
 use super::{Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
 use crate::fs::{Meta, Path};
+use crate::service::coding::{Coding, Codings};
 use crate::service::condition::{Verdict, evaluate, evaluate_date, range_applies};
 use crate::service::etag::ETag;
 use crate::service::reply_fields::OF_A_FILE;
 use crate::text::range::Ranges;
-use crate::text::{date, range, status};
+use crate::text::{range, status};
 use crate::wire::NameBloom;
 
 /// An open file, with the values of the reply's fields.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     path: &'a Path,
-    meta: Meta,
-    content_type: ContentType<'a>,
-    coding: Option<Coding>,
-    tag: Option<ETag>,
+    /// The name without the suffix of a compressed variant.
+    name: &'a [u8],
+    pub(super) meta: Meta,
+    pub(super) content_type: ContentType<'a>,
+    pub(super) coding: Option<Coding>,
+    pub(super) tag: Option<ETag>,
     /// The value of `Last-Modified`, never later than `Date` (RFC 9110 §8.8.2.1).
     modified: Option<i64>,
 }
@@ -34,9 +36,22 @@ impl Files {
     /// Replies with the open file.
     pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
         let codings = mem::replace(&mut self.codings, Codings::NONE);
-        let found = self.found(ex, path, meta, codings.current);
+        #[cfg_attr(
+            not(feature = "gzip"),
+            expect(unused_mut, reason = "nothing is compressed")
+        )]
+        let mut found = self.found(ex, path, meta, codings.current);
         if let Stage::NotFound = self.stage {
             return self.send_not_found_page(ex, &found);
+        }
+        #[cfg(feature = "gzip")]
+        if self.settings.compress_files
+            && !self.settings.plain
+            && let Some((next, file)) = self.try_compress(ex, &mut found, codings)
+        {
+            drop(found);
+            self.stage = file.map_or(Stage::Target, Stage::Compressed);
+            return next;
         }
         if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
@@ -99,14 +114,15 @@ impl Files {
         let name = path.file_name();
         let name = name.strip_suffix(suffix.as_bytes()).unwrap_or(name);
         let settings = &*self.settings;
-        let name = match self.stage {
+        let media_type = match self.stage {
             Stage::Archive(download) => Cow::Borrowed(download.media_type),
             _ => (settings.guess_type)(name).unwrap_or(Cow::Borrowed(&settings.default_type)),
         };
         Found {
             path,
+            name,
             meta,
-            content_type: ContentType::new(name, settings.charset.as_deref()),
+            content_type: ContentType::new(media_type, settings.charset.as_deref()),
             coding,
             tag: ETag::new(meta, coding.map_or("", Coding::tag_suffix)),
             modified: match (meta.date(), ex.now().unix) {
@@ -151,9 +167,7 @@ impl Files {
     }
 
     fn end_head(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
-        if let Stage::Archive(download) = self.stage {
-            (download.send_name)(download, ex, found.path);
-        }
+        self.send_disposition(ex, found);
         self.send_validators(ex, found);
         if !self.settings.plain {
             ex.send_trusted("Accept-Ranges: ", b"bytes");
@@ -164,12 +178,28 @@ impl Files {
         ex.end_headers();
     }
 
-    /// Sends the validators.
-    fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
-        if let Some(modified) = found.modified {
-            ex.send_trusted("Last-Modified: ", &date::format(modified));
+    /// Sends the name under which a client saves an archive, or a file if the settings say so. An additional field
+    /// replaces that of a file.
+    pub(super) fn send_disposition(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
+        match (&self.stage, &self.settings.disposition) {
+            (Stage::Archive(download), _) => (download.send_name)(download, ex, found.path),
+            // Its name is not that of the target.
+            (Stage::Spa, _) | (_, None) => {}
+            (_, Some(send)) => {
+                if !self.fields().is_extra("Content-Disposition") {
+                    send(ex, found.name);
+                }
+            }
         }
-        if let Some(tag) = found.tag {
+    }
+
+    /// Sends the validators.
+    pub(super) fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
+        if let Some(modified) = found.modified {
+            let date = *ex.dates.modified.format(modified);
+            ex.send_trusted("Last-Modified: ", &date);
+        }
+        if let Some(tag) = &found.tag {
             ex.send_trusted("ETag: ", tag.as_bytes());
         }
         let is_substitute = matches!(self.stage, Stage::Spa);
@@ -177,7 +207,7 @@ impl Files {
     }
 
     /// Sends a 304, with the fields about caching that a 200 would have, and no others (RFC 9110 §15.4.5).
-    fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
+    pub(super) fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
         self.send_validators(ex, found);
         let fields = self.fields();
@@ -202,6 +232,7 @@ impl Files {
         let fields = self.fields();
         fields.send_vary(ex, true);
         fields.send_cors(ex);
+        ex.send_error_headers();
         ex.end_headers();
         ex.log_refusal(self.refused);
         Next::Send(0..found.meta.len)

@@ -1,35 +1,42 @@
 //! [`Files`]: the file service. It answers like Python's `SimpleHTTPRequestHandler`, and as RFC 9110 specifies for an origin
 //! server.
 //!
-//! This file selects the file for a request. `file_reply` has the reply with a file, `byteranges` its ranges, `coding`
-//! its compressed variants, `content_type` its media type, and `options` the methods other than GET and HEAD.
+//! This file selects the file for a request. `file_reply` has the reply with a file, `byteranges` its ranges,
+//! `compressed` compresses it, `content_type` has its media type, `readme` the text below a listing, and `other_methods`
+//! the methods other than GET and HEAD.
 
 mod byteranges;
-mod coding;
+#[cfg(feature = "gzip")]
+mod compressed;
 mod content_type;
 mod file_reply;
 mod navigation;
 mod other_methods;
+mod readme;
 mod redirect;
 mod settings;
+mod single_file;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 
 use self::byteranges::Parts;
-use self::coding::Codings;
-pub(crate) use self::coding::SUFFIXES;
+#[cfg(feature = "gzip")]
+use self::compressed::CompressedFile;
 use self::navigation::is_navigation;
 use self::other_methods::ALLOW;
+use self::readme::ReadmeFile;
+pub use self::readme::ShowReadme;
 pub(crate) use self::redirect::SelfReference;
 pub use self::settings::{ChooseArchive, FileSettings, GuessType, TranslatePath};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
-use crate::fs::{Entries, FsError, Path};
+use crate::fs::{Entries, FsError, Path, Right};
 use crate::service::archive::Download;
-use crate::service::listing::{Directory, Listing, Scope};
+use crate::service::coding::Codings;
+use crate::service::listing::{Changes, Directory, Listing, Readme, Scope};
 use crate::service::reply_fields::ReplyFields;
+use crate::sync::Arc;
 
 /// Serves a tree of files, with index pages, redirects to directories, listings, media types, ranges and preconditions.
 /// The adapter accesses the files; this handler decides what to ask for.
@@ -49,8 +56,8 @@ use crate::service::reply_fields::ReplyFields;
 #[derive(Debug, Clone)]
 pub struct Files {
     settings: Arc<FileSettings>,
-    /// Whether an [`Upload`](crate::Upload) wraps it, so that listings offer uploads.
-    pub(crate) uploads: bool,
+    /// The changes that an [`Upload`](crate::Upload) that wraps it accepts, for listings to offer.
+    pub(crate) changes: Option<Changes>,
     stage: Stage,
     codings: Codings,
     /// The undisclosed reason for which the request is refused, once it is known.
@@ -63,21 +70,30 @@ enum Stage {
     Target,
     /// The index page with this number is being opened.
     Index(usize),
+    /// The page with the name of the target and `.html` is being opened. The target is a directory or missing.
+    Page { directory: bool },
+    /// The target is not below the root, or no file can have its name.
+    Outside,
     /// [`FileSettings::spa`] is being opened.
     Spa,
     /// [`FileSettings::not_found_page`] is being opened.
     NotFound,
     /// The target is being opened or sent as an archive.
     Archive(&'static Download),
+    /// The README for a listing is being opened or read.
+    Readme(Box<ReadmeFile>),
     /// A listing is being sent.
     Listing(Box<Listing>),
     /// Several ranges of a file are being sent.
     Parts(Box<Parts>),
+    /// A file is being compressed and sent.
+    #[cfg(feature = "gzip")]
+    Compressed(Box<CompressedFile>),
 }
 
 impl Files {
-    /// Returns a file service with the default settings, which are those of `http.server`. To serve several connections,
-    /// clone it: the clones share its settings.
+    /// Returns a file service with the default settings, which are those of `http.server`. To serve several
+    /// connections, clone it: the clones share its settings.
     #[must_use]
     pub fn new() -> Self {
         FileSettings::default().into()
@@ -97,18 +113,14 @@ impl Files {
     /// Opens a file, in the best variant.
     fn open(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
         self.codings = Codings::NONE;
-        if self.settings.precompressed && !path.file_name().is_empty() {
+        if self.settings.negotiates_coding() && !path.file_name().is_empty() {
             self.codings = Codings::accepted(ex);
+            #[cfg(feature = "gzip")]
+            if !self.settings.precompressed {
+                self.codings = self.codings.without_files();
+            }
         }
-        self.open_next(path)
-    }
-
-    /// Opens the next best variant of a file.
-    fn open_next(&mut self, mut path: Path) -> Next {
-        if let Some(coding) = self.codings.select_next() {
-            path.append(coding.suffix());
-        }
-        Next::Open(path)
+        self.codings.open_next(path)
     }
 
     /// Opens the index page number `index` of a directory, or lists the directory after the last one.
@@ -138,7 +150,7 @@ impl Files {
     fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
         let file = |name: &Option<Cow<'_, str>>| Path::from_bytes(name.as_deref()?.into());
         let tried = &self.stage;
-        if !matches!(tried, Stage::Spa | Stage::NotFound)
+        if !matches!(tried, Stage::Outside | Stage::Spa | Stage::NotFound)
             && let Some(path) = file(&self.settings.spa)
             && is_navigation(ex)
         {
@@ -152,6 +164,21 @@ impl Files {
             return self.open(ex, path);
         }
         self.refuse(ex, 404, "File not found", self.refused)
+    }
+
+    /// Returns whether a target may name a page without its extension. Where files can be uploaded, names with a dot do
+    /// not, since a file of that name could be stored, and would be sent in place of the page.
+    fn may_be_page(&self, path: &Path) -> bool {
+        let uploads = self.changes.is_some_and(|changes| changes.store);
+        let is_page = |name: &[u8]| !(name.is_empty() || uploads && name.contains(&b'.'));
+        self.settings.clean_urls && is_page(path.file_name())
+    }
+
+    /// Opens the page that a target names without its extension.
+    fn open_page(&mut self, ex: &Exchange<'_>, mut path: Path, directory: bool) -> Next {
+        self.stage = Stage::Page { directory };
+        path.append(PAGE_SUFFIX);
+        self.open(ex, path)
     }
 
     /// Returns why the path of a target may not be served, as far as its name decides that.
@@ -174,26 +201,47 @@ impl Files {
             cache_control: settings.cache_control.as_deref(),
             cors: settings.cors.as_deref(),
             extra: &settings.extra_headers,
-            negotiates_coding: settings.precompressed,
+            negotiates_coding: settings.negotiates_coding(),
             replaces_missing: settings.spa.is_some(),
             plain: settings.plain,
         }
     }
 
     /// Replies with the listing of a directory.
-    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, entries: Arc<Entries>) -> Next {
+    fn list(
+        &mut self,
+        ex: &mut Exchange<'_>,
+        path: &Path,
+        entries: Arc<Entries>,
+        readme: Option<Readme>,
+    ) -> Next {
         let settings = &*self.settings;
         let mut listing = None;
+        #[cfg_attr(
+            not(feature = "gzip"),
+            expect(unused_mut, reason = "nothing is compressed")
+        )]
+        let mut fields = self.fields();
+        #[cfg(feature = "gzip")]
+        {
+            fields.negotiates_coding |= settings.compress_listings;
+        }
         let directory = Directory {
             path,
             entries,
             scope: Scope {
                 hidden: settings.hidden,
                 archives: (settings.archive)("/?zip").is_some(),
-                uploads: self.uploads,
+                qr_code: settings.qr_code,
+                changes: self.changes.and_then(|changes| changes.allowed(ex)),
+                may_read: ex.may(Right::Read),
+                can_log_in: ex.reply.can_log_in,
                 mount_depth: settings.mount_depth,
             },
-            fields: self.fields(),
+            fields,
+            readme,
+            #[cfg(feature = "gzip")]
+            compresses: settings.compress_listings,
             listing: &mut listing,
         };
         let next = (settings.list_directory)(ex, directory);
@@ -201,6 +249,17 @@ impl Files {
             self.stage = Stage::Listing(listing);
         }
         next
+    }
+
+    /// Replies with the page of a directory for a client that may store files there, but not read. It does not depend
+    /// on what exists.
+    pub(super) fn begin_unread(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let path = (self.settings.translate_path)(ex.path());
+        let refusal = self.refusal(path.as_ref());
+        match path.filter(|_| refusal.is_none()) {
+            Some(path) => self.list(ex, &path, Arc::default(), None),
+            None => self.refuse(ex, 404, "File not found", refusal),
+        }
     }
 
     /// Continues a reply that is sent piece by piece.
@@ -216,11 +275,29 @@ impl Files {
         next
     }
 
+    /// Continues a reply with a file that is compressed.
+    #[cfg(feature = "gzip")]
+    fn continue_compressed(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let Stage::Compressed(file) = &mut self.stage else {
+            return Next::Done;
+        };
+        let next = file.resume(ex, event);
+        if next == Next::Done {
+            self.stage = Stage::Target;
+        }
+        next
+    }
+
     /// Redirects from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
         // After an internal redirect, a relative reference would be resolved against the target of the script.
-        match self.settings.plain || ex.head.is_internal_redirect() {
+        let FileSettings {
+            plain,
+            absolute_redirects,
+            ..
+        } = *self.settings;
+        match plain || absolute_redirects || ex.head.is_internal_redirect() {
             true => ex.send_header("Location", redirect::Absolute(ex.path())),
             false => ex.send_header("Location", redirect::Directory(ex.path())),
         }
@@ -235,7 +312,7 @@ impl<S: Into<Arc<FileSettings>>> From<S> for Files {
     fn from(settings: S) -> Self {
         Files {
             settings: settings.into(),
-            uploads: false,
+            changes: None,
             stage: Stage::Target,
             codings: Codings::NONE,
             refused: None,
@@ -260,7 +337,14 @@ impl Handler for Files {
             };
         }
         let path = (self.settings.translate_path)(ex.path());
+        if let Some(file) = &self.settings.single_file {
+            let file = file.clone();
+            return self.begin_single_file(ex, path, file);
+        }
         self.refused = self.refusal(path.as_ref());
+        if path.is_none() {
+            self.stage = Stage::Outside;
+        }
         match path.filter(|_| self.refused.is_none()) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
             Some(path) => self.open(ex, path),
@@ -269,11 +353,14 @@ impl Handler for Files {
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if let (Stage::Readme(_), Some(readme)) = (&self.stage, self.settings.readme) {
+            return (readme.resume)(self, ex, event);
+        }
         let event = match (event, self.codings.current) {
             // This variant does not exist.
             (Event::Directory(mut path) | Event::Failed(mut path, _), Some(coding)) => {
                 path.remove_suffix(coding.suffix());
-                return self.open_next(path);
+                return self.codings.open_next(path);
             }
             (event, _) => event,
         };
@@ -313,14 +400,33 @@ impl Handler for Files {
                 path.pop();
                 self.try_index(ex, path, n + 1)
             }
-            (Event::Directory(_), Stage::Target) => self.redirect(ex),
-            (Event::Listed(path, entries), _) => self.list(ex, &path, entries),
+            (Event::Directory(path), Stage::Target) if self.may_be_page(&path) => {
+                self.open_page(ex, path, true)
+            }
+            (Event::Failed(path, FsError::NotFound), Stage::Target) if self.may_be_page(&path) => {
+                self.open_page(ex, path, false)
+            }
+            (Event::Directory(_), Stage::Target)
+            | (Event::Directory(_) | Event::Failed(..), Stage::Page { directory: true }) => {
+                self.redirect(ex)
+            }
+            (Event::Listed(path, entries), _) => match self.settings.readme {
+                Some(readme) => (readme.list)(self, ex, path, entries),
+                None => self.list(ex, &path, entries, None),
+            },
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }
             (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
+            #[cfg(feature = "gzip")]
+            (event @ (Event::Data(_) | Event::End), Stage::Compressed(_)) => {
+                self.continue_compressed(ex, event)
+            }
             (Event::End, _) => self.continue_reply(ex),
             _ => Next::Done,
         }
     }
 }
+
+/// The extension of pages that [`FileSettings::clean_urls`] adds.
+const PAGE_SUFFIX: &str = ".html";

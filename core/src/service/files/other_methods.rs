@@ -16,11 +16,22 @@ impl Files {
     /// Replies to a method that is not for files: OPTIONS (RFC 9110 §9.3.7), a registered method that is not allowed
     /// (§15.5.6), or one that is not registered (§15.6.2). `allow` is the list of allowed methods.
     pub(crate) fn answer_method(&self, ex: &mut Exchange<'_>, allow: &str) -> Next {
+        self.answer_method_with(ex, allow, &mut |_| ())
+    }
+
+    /// As [`answer_method`](Self::answer_method), with further fields in reply to OPTIONS.
+    pub(crate) fn answer_method_with(
+        &self,
+        ex: &mut Exchange<'_>,
+        allow: &str,
+        further: &mut dyn FnMut(&mut Exchange<'_>),
+    ) -> Next {
         match ex.command() {
             "OPTIONS" => {
                 ex.send_response(200);
                 ex.send_header("Allow", allow);
                 ex.send_header("Content-Length", 0);
+                further(ex);
                 self.fields().send_cors(ex);
                 if self.settings.cors.is_some() && is_preflight(ex) {
                     cors::send_preflight_fields(ex, allow);

@@ -2,10 +2,15 @@
 //! to a PUT that created a file.
 //!
 //! They name no host. They are relative to the target (RFC 9110 §10.2.2), since a proxy may have removed a prefix of
-//! the path; only [`Absolute`], for plain mode and internal redirects, has the whole path. Browsers treat a backslash
-//! like a slash, so it is encoded.
+//! the path; only [`Absolute`] has the whole path, for internal redirects, plain mode and
+//! [`absolute_redirects`](crate::FileSettings::absolute_redirects). Browsers treat a backslash like a slash, so it is
+//! encoded.
 
 use core::fmt::{self, Display};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use crate::fs::Path;
 
 /// Writes a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the
 /// name from ending a scheme (RFC 3986 §4.2).
@@ -44,6 +49,28 @@ impl Display for Absolute<'_> {
         write_query(query, out)
     }
 }
+
+/// Writes a reference from the root to a file in it, with the query of the target: `./name?query`.
+pub(super) struct FromRoot<'a> {
+    pub(super) target: &'a str,
+    pub(super) file: &'a Path,
+}
+
+impl Display for FromRoot<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoded = percent_encode(self.file.as_bytes(), ENCODED);
+        write!(out, "./{encoded}")?;
+        write_query(split(self.target).1, out)
+    }
+}
+
+/// All characters that are not unreserved (RFC 3986 §2.3), except slashes.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// Splits a target into path and query.
 fn split(target: &str) -> (&str, &str) {

@@ -16,6 +16,8 @@ pub(super) const JSON: Renderer = Renderer {
     row: json,
     len: |_| None,
     between: b",",
+    group: b"",
+    rows_end: b"",
     foot: b"\n]\n",
     unavailable: false,
 };
@@ -27,12 +29,14 @@ pub(super) const TEXT: Renderer = Renderer {
     row: text,
     len: |_| None,
     between: b"",
+    group: b"",
+    rows_end: b"",
     foot: b"",
     unavailable: false,
 };
 
 /// Writes the object for an entry.
-fn json(entry: &Entry<'_>, out: &mut Vec<u8>) {
+fn json(entry: &Entry<'_>, _: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
     out.extend_from_slice(b"{\"name\":\"");
     string(entry.name, out);
@@ -79,7 +83,7 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
 /// Writes a name and a line break, with a slash after that of a directory. Invisible characters, which could break the
 /// line or reorder it, and bytes that are not UTF-8 are written as `\x0a`, and `\` as `\x5c`, so that no two names look
 /// the same.
-fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
+fn text(entry: &Entry<'_>, _: &[u8], out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {
             if is_invisible(char) || char == '\\' {

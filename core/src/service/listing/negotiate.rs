@@ -1,4 +1,5 @@
-//! [`Sorting`] and [`Format`]: determine the order and the media type in which a client requests a listing.
+//! [`Sorting`], [`View`] and [`Format`]: determine the order, the view and the media type in which a client requests a
+//! listing.
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};
@@ -19,6 +20,16 @@ pub(super) struct Sorting {
     pub(super) descending: bool,
 }
 
+/// What the page shows of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum View {
+    /// A line.
+    #[default]
+    List,
+    /// A card, with the picture if it is one.
+    Pictures,
+}
+
 /// The media type of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -28,17 +39,25 @@ pub(super) enum Format {
 }
 
 impl Sorting {
-    /// Parses `?sort=size&order=desc`, or `?sort=size-desc`, which a button can send. Unknown values are ignored.
-    pub(super) fn of(ex: &Exchange<'_>) -> Self {
-        let mut sorting = Sorting::default();
+    /// Parses `?sort=size&order=desc`, or `?sort=size-desc`, which a button can send. `pictures` in place of `sort`
+    /// requests the other view. Unknown values are ignored.
+    pub(super) fn of(ex: &Exchange<'_>) -> (Self, View) {
+        let (mut sorting, mut view) = (Sorting::default(), View::default());
         for parameter in parameters(ex) {
-            match parameter.split_once('=') {
-                Some(("sort", by)) => sorting.set_key(by),
-                Some(("order", order)) => sorting.set_order(order),
+            match parameter.split_once('=').unwrap_or((parameter, "")) {
+                ("sort", by) => {
+                    view = View::List;
+                    sorting.set_key(by);
+                }
+                ("pictures", by) => {
+                    view = View::Pictures;
+                    sorting.set_key(by);
+                }
+                ("order", order) => sorting.set_order(order),
                 _ => {}
             }
         }
-        sorting
+        (sorting, view)
     }
 
     fn set_key(&mut self, by: &str) {
@@ -57,6 +76,26 @@ impl Sorting {
             "asc" => self.descending = false,
             "desc" => self.descending = true,
             _ => {}
+        }
+    }
+}
+
+impl View {
+    /// Returns the query that requests this view in this order.
+    pub(super) fn query(self, sorting: Sorting) -> &'static str {
+        match (self, sorting.key, sorting.descending) {
+            (View::List, Key::Name, false) => "?sort=name-asc",
+            (View::List, Key::Name, true) => "?sort=name-desc",
+            (View::List, Key::Size, false) => "?sort=size-asc",
+            (View::List, Key::Size, true) => "?sort=size-desc",
+            (View::List, Key::Time, false) => "?sort=time-asc",
+            (View::List, Key::Time, true) => "?sort=time-desc",
+            (View::Pictures, Key::Name, false) => "?pictures=name-asc",
+            (View::Pictures, Key::Name, true) => "?pictures=name-desc",
+            (View::Pictures, Key::Size, false) => "?pictures=size-asc",
+            (View::Pictures, Key::Size, true) => "?pictures=size-desc",
+            (View::Pictures, Key::Time, false) => "?pictures=time-asc",
+            (View::Pictures, Key::Time, true) => "?pictures=time-desc",
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::negotiate::{Key, Sorting};
+use super::pictures::is_picture;
 use super::{Renderer, html, json, mix_bytes, python};
 use crate::fs::entries::{Prepared, Sums, compare_entries};
 use crate::fs::{Entries, Entry, Path};
@@ -54,6 +55,8 @@ pub fn prepare(entries: &mut Entries) {
         directories,
         lowercase: (!lowercase.is_sorted()).then_some(lowercase),
         sums,
+        #[cfg(feature = "gzip")]
+        pieces: Default::default(),
     }));
 }
 
@@ -149,16 +152,18 @@ fn sums<'a>(
     for entry in entries {
         if !entry.unavailable {
             sums.count += 1;
+            sums.directories += usize::from(entry.directory);
             sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
             if version {
                 // A sum, as it does not depend on the order in which a file system returns them.
                 sums.version = sums.version.wrapping_add(version_of(&entry));
+                sums.pictures += usize::from(is_picture(&entry));
             }
         }
         for renderer in renderers.iter().filter(|renderer| renderer.shows(&entry)) {
             let len = (renderer.len)(&entry).unwrap_or_else(|| {
                 row.clear();
-                (renderer.row)(&entry, &mut row);
+                (renderer.row)(&entry, &[], &mut row);
                 row.len()
             });
             sums.lens[renderer.number] += len as u64;
@@ -207,4 +212,10 @@ fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
 }
 
 /// Each renderer at the index `Renderer::number`.
-const RENDERERS: [&Renderer; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];
+const RENDERERS: [&Renderer; 5] = [
+    &html::PAGE,
+    &python::PAGE,
+    &json::JSON,
+    &json::TEXT,
+    &html::PICTURES,
+];

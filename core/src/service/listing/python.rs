@@ -41,9 +41,9 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     put(b"</h1>\n<hr>\n<ul>\n", out);
 }
 
-fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
+fn row(entry: &Entry<'_>, _: &[u8], out: &mut Vec<u8>) {
     put(b"<li><a href=\"", out);
-    write_link(entry, b"\">", html, out);
+    write_link(entry, &[], b"\">", html, out);
     let mark: &[u8] = match (entry.link, entry.directory) {
         (true, _) => b"@</a></li>\n",
         (_, true) => b"/</a></li>\n",
@@ -65,6 +65,8 @@ pub(super) const PAGE: Renderer = Renderer {
     row,
     len,
     between: b"",
+    group: b"",
+    rows_end: b"",
     foot: b"</ul>\n<hr>\n</body>\n</html>\n",
     unavailable: true,
 };

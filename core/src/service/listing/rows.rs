@@ -8,7 +8,7 @@ use super::text::{
 use crate::fs::Entry;
 use crate::text::date;
 
-/// Returns the length of an entry's row, if its name needs no escaping.
+/// Returns the length of an entry's row with an empty query, if its name needs no escaping.
 pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
     let mut len = "<tr><th scope=\"row\"><a href=\"\"><bdi></bdi></a><td><td>\n".len();
     len += usize::from(entry.directory) + usize::from(entry.directory || entry.link);
@@ -22,10 +22,16 @@ pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
     Some(len)
 }
 
-/// Writes an entry's row.
-pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
-    write_link(entry, b"\"><bdi>", write_display, out);
+/// Writes an entry's row. `query` is added to the link of a directory.
+pub(super) fn row(entry: &Entry<'_>, query: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(START);
+    rest(entry, query, out);
+}
+
+/// Writes what follows [`START`] in an entry's row.
+#[inline]
+pub(super) fn rest(entry: &Entry<'_>, query: &[u8], out: &mut Vec<u8>) {
+    write_link(entry, query, b"\"><bdi>", write_display, out);
     out.extend_from_slice(match (entry.link, entry.directory) {
         (true, _) => b"</bdi>@</a><td",
         (_, true) => b"</bdi>/</a><td",
@@ -50,5 +56,8 @@ pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
     out.push(b'\n');
 }
+
+/// The start of each row, up to the link.
+pub(super) const START: &[u8] = b"<tr><th scope=\"row\"><a href=\"";
 
 const TIME: &[u8; 61] = b"<time datetime=\"1970-01-01T00:00:00Z\">1970-01-01 00:00</time>";

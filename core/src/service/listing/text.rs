@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 use crate::fs::Entry;
 use crate::text::decimal::Digits;
 
-/// Writes the name of an entry as a link target, then `between`, then the name as `text` writes it. Most names need no
-/// escaping in either.
+/// Writes the name of an entry as a link target, followed by `query` if it is a directory, then `between`, then the name
+/// as `text` writes it. Most names need no escaping in either.
 pub(super) fn write_link(
     entry: &Entry<'_>,
+    query: &[u8],
     between: &[u8],
     text: fn(&[u8], &mut Vec<u8>),
     out: &mut Vec<u8>,
@@ -21,6 +22,7 @@ pub(super) fn write_link(
     }
     if entry.directory {
         out.push(b'/');
+        put(query, out);
     }
     put(between, out);
     match len {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::multipart::{Multipart, Piece};
 use super::naming::Naming;
 use super::{Refusal, TOO_LONG, create, refusal_for};
-use crate::engine::{Event, Exchange, Next};
+use crate::engine::{Event, Exchange, Next, log};
 use crate::fs::{FsError, Path};
 use crate::text::escape::Repr;
 
@@ -66,7 +66,7 @@ impl Form {
                 self.stage = Stage::Content;
                 Ok(Next::Body)
             }
-            (Stage::Directory, _) => Err((404, "File not found").into()),
+            (Stage::Directory, event) => Err(directory_refusal(&event)),
             (Stage::Content, Event::Data(_)) if self.refusal.is_some() => Ok(Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
                 self.parts.push(bytes);
@@ -150,6 +150,20 @@ impl Form {
         ex.send_header("Content-Length", 0);
         ex.end_headers();
         Ok(Next::Done)
+    }
+}
+
+/// Returns the reply if the directory of the form cannot be opened. It is that of the file service, which does not
+/// disclose why a directory is not served.
+fn directory_refusal(event: &Event<'_>) -> Refusal {
+    let rule = match event {
+        Event::Failed(_, error @ FsError::NoResources) => return refusal_for(*error),
+        Event::Failed(_, error) => log::Refusal::of(*error),
+        _ => None,
+    };
+    Refusal {
+        rule,
+        ..(404, "File not found").into()
     }
 }
 

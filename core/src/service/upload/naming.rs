@@ -9,7 +9,7 @@ use alloc::string::String;
 use super::{INVALID_NAME, NO_DIRECTORY, Refusal};
 use crate::fs::Path;
 use crate::service::Files;
-use crate::service::files::SUFFIXES;
+use crate::service::coding::SUFFIXES;
 use crate::text::case_folding;
 use crate::text::escape::is_invisible;
 
@@ -62,8 +62,7 @@ impl<'a> Naming<'a> {
 
     /// Returns what the name is reserved for. Compared case-insensitively, as the file system may do so.
     fn reserved(self, path: &Path) -> Option<&'static str> {
-        let first = path.segments().next().unwrap_or_default();
-        if folded(first) == ".well-known" {
+        if is_well_known(path) {
             return Some(WELL_KNOWN);
         }
         if self.overwrite {
@@ -89,11 +88,19 @@ impl<'a> Naming<'a> {
         {
             Some(FALLBACK)
         } else if files.settings().spa.is_some() && !name.contains('.') {
+            Some(APPLICATION_PAGE)
+        } else if files.settings().clean_urls && (name.ends_with(".html") || !name.contains('.')) {
             Some(PAGE)
         } else {
             None
         }
     }
+}
+
+/// Returns whether a path is that of `/.well-known`, or below it. Its files represent the whole site (RFC 8615).
+pub(super) fn is_well_known(path: &Path) -> bool {
+    let first = path.segments().next().unwrap_or_default();
+    folded(first) == ".well-known"
 }
 
 /// Returns why a name may harm users of the files: it looks like an option to a command that is given `*`, or contains
@@ -126,4 +133,6 @@ const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";
 const COMPRESSED: &str = "Compressed variants cannot be stored unless overwriting is allowed";
 const INDEX: &str = "Index pages cannot be stored unless overwriting is allowed";
 const FALLBACK: &str = "The page for missing files cannot be stored unless overwriting is allowed";
-const PAGE: &str = "Pages of the application cannot be stored unless overwriting is allowed";
+const PAGE: &str = "Pages cannot be stored unless overwriting is allowed";
+const APPLICATION_PAGE: &str =
+    "Pages of the application cannot be stored unless overwriting is allowed";

@@ -1,8 +1,8 @@
 //! Recognises requests from pages of other sites, and requests for names other than those of this machine.
 //!
-//! A browser lets any page send forms to any server, with the user's network access and credentials. So a malicious page
-//! could upload files through any visitor's browser (cross-site request forgery). Browsers send the origin of the page,
-//! which no page can change.
+//! A browser lets any page send forms to any server, with the user's network access and credentials. So a malicious
+//! page could upload files through any visitor's browser (cross-site request forgery). Browsers send the origin of the
+//! page, which no page can change.
 
 use crate::engine::Exchange;
 use crate::service::hosts::is_loopback;

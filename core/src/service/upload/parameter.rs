@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-/// Returns the value of the parameter with this name: a token, or a quoted string. Words without a value are skipped. In
-/// file names, some browsers write a quote as `%22`, others as `\"`; elsewhere a backslash is kept, as in `C:\a.txt`.
+/// Returns the value of the parameter with this name: a token, or a quoted string. Words without a value are skipped.
+/// In file names, some browsers write a quote as `%22`, others as `\"`; elsewhere a backslash is kept, as in
+/// `C:\a.txt`.
 pub(super) fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut rest = &field[memchr::memchr(b';', field)? + 1..];
     loop {

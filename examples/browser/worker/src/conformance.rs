@@ -1,5 +1,5 @@
 //! Answers the conformance cases in the worker, with the loop of [`crate::answer`] and with Blobs as files. Only the
-//! handler and the site are those of the cases.
+//! handler and the site are those of the cases. With every second fragmentation, the handler is asynchronous.
 
 use js_sys::{Array, Function};
 use sanserve_conformance::{Case, FRAGMENTATIONS, Site, SiteFile, case};
@@ -94,7 +94,7 @@ impl Conformance {
         let log = |lines: &str| {
             let _ = log.call1(&JsValue::NULL, &lines.into());
         };
-        let (config, handler) = (case.config(), case.handler());
+        let (config, handler) = (case.config(), case.alternating_handler(fragmentation));
         let limit = |room| sizes.next_size(room);
         Ok(exchange(request, &self.site, config, handler, log, limit).await?)
     }

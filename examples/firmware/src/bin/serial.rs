@@ -1,8 +1,8 @@
 //! Firmware that serves HTTP over a serial line.
 //!
 //! A serial line has no connections that could be opened or closed. So the program runs one connection of the engine
-//! after another. The client keeps each of them open, as in HTTP/1.1; if one closes, because of a malformed request or at
-//! the client's request, the next one begins with the next byte.
+//! after another. The client keeps each of them open, as in HTTP/1.1; if one closes, because of a malformed request or
+//! at the client's request, the next one begins with the next byte.
 
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
 //! Firmware that serves the conformance cases over a serial line. A second line carries what the first cannot convey:
-//! the beginning and end of connections, see [`control`].
+//! the beginning and end of connections, see [`control`]. Every second connection has an asynchronous handler.
 //!
 //! [`control`]: firmware::control
 
@@ -24,11 +24,14 @@ fn main() -> ! {
     board::start(singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
     let control = RefCell::new(Control::new(Uart::new(1)));
     let mut uart = Uart::new(0);
+    let mut connections = 0;
     loop {
         let setup = begin(&control);
         let mut config = setup.config();
         config.limits.outbox = 1024;
-        let mut conn = Connection::new(config, "192.0.2.1", setup.handler());
+        let handler = setup.alternating_handler(connections);
+        connections += 1;
+        let mut conn = Connection::new(config, "192.0.2.1", handler);
         let mut transport = Transport::new(&mut uart, &control);
         let log = |lines: &str| control.borrow_mut().log(lines);
         let lines = [transport.uart.line, control.borrow().line()];

@@ -51,14 +51,14 @@ impl LoadedRanges {
     /// Calls `attempt` with the archive, and again after loading a range that was missing.
     pub(super) async fn with_archive<T>(
         &mut self,
-        attempt: impl Fn(&ZipArchive<&LoadedRanges>, &mut [u8]) -> Result<T, rawzip::Error>,
+        attempt: impl Fn(&ZipArchive<&LoadedRanges>) -> Result<T, rawzip::Error>,
     ) -> Result<T, JsError> {
         let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
         // The number of attempts is limited, so a hostile file cannot cause an endless loop.
         for _ in 0..LOADED_MAX / RANGE_LEN {
             let located = ZipLocator::new().locate_in_reader(&*self, &mut buffer, self.len());
             let done = located.map_err(|(_, error)| error);
-            let done = done.and_then(|archive| attempt(&archive, &mut buffer));
+            let done = done.and_then(|archive| attempt(&archive));
             match self.missing.take() {
                 Some(at) => self.load(at, RANGE_LEN).await?,
                 None => return Ok(done?),

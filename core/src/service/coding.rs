@@ -1,6 +1,12 @@
-//! [`Codings`]: selects a compressed variant of a file by `Accept-Encoding` (RFC 9110 §12.5.3).
+//! [`Codings`]: selects the content coding of a file or a listing by `Accept-Encoding` (RFC 9110 §12.5.3).
 
-use crate::engine::Exchange;
+use crate::engine::{Exchange, Next};
+use crate::fs::Path;
+#[cfg(feature = "gzip")]
+use crate::service::condition::names_plain;
+#[cfg(feature = "gzip")]
+use crate::service::etag::ETag;
+use crate::service::etag::GZIP_SUFFIX;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};
 use crate::wire::syntax::is_among;
 
@@ -43,7 +49,7 @@ impl Coding {
         match self {
             Coding::Brotli => "-br",
             Coding::Zstandard => "-zst",
-            Coding::Gzip => "-gz",
+            Coding::Gzip => GZIP_SUFFIX,
         }
     }
 }
@@ -56,6 +62,9 @@ pub(super) struct Codings {
     pub(super) current: Option<Coding>,
     /// Whether the client accepts the plain file.
     pub(super) identity: bool,
+    /// Whether the client accepts gzip, at least as much as the plain file.
+    #[cfg(feature = "gzip")]
+    pub(super) gzip: bool,
 }
 
 impl Codings {
@@ -64,6 +73,8 @@ impl Codings {
         left: [None; 3],
         current: None,
         identity: true,
+        #[cfg(feature = "gzip")]
+        gzip: false,
     };
 
     /// Returns the codings that the client accepts. Without the field, only the plain file is tried.
@@ -85,20 +96,78 @@ impl Codings {
             let weight = weight.unwrap_or(0);
             (weight > 0 && weight >= plain.unwrap_or(0)).then_some(coding)
         };
+        let left = all.map(liked);
         Codings {
-            left: all.map(liked),
+            left,
             current: None,
             identity: plain != Some(0),
+            #[cfg(feature = "gzip")]
+            gzip: left.contains(&Some(Coding::Gzip)),
         }
     }
 
-    /// Selects the next coding. `None` is the plain file.
-    pub(super) fn select_next(&mut self) -> Option<Coding> {
-        let next = self.left.iter_mut().find_map(Option::take);
-        self.current = next;
-        next
+    /// Returns the same choice without compressed files.
+    #[cfg(feature = "gzip")]
+    pub(super) fn without_files(self) -> Codings {
+        Codings {
+            left: [None; 3],
+            ..self
+        }
+    }
+
+    /// Returns whether a reply that may be compressed is. `plain` and `len` are the tag and the length of the reply
+    /// without a coding. A short one is not compressed.
+    ///
+    /// A request that names the plain reply gets it: the client has it already, or part of it, or wants a part. Parts of
+    /// a compressed reply are not available, as its bytes may change with the compressor.
+    #[cfg(feature = "gzip")]
+    pub(super) fn compression(
+        self,
+        ex: &Exchange<'_>,
+        plain: Option<&ETag>,
+        len: u64,
+    ) -> Compression {
+        match self {
+            Codings { identity: true, .. } if len < LEN_MIN || names_plain(ex, plain) => {
+                Compression::None
+            }
+            Codings { gzip: true, .. } => Compression::Gzip,
+            Codings { identity: true, .. } => Compression::None,
+            _ => Compression::Refused,
+        }
+    }
+
+    /// Selects the next best variant of the file at a path, finally the plain file, and opens it.
+    pub(super) fn open_next(&mut self, mut path: Path) -> Next {
+        self.current = self.left.iter_mut().find_map(Option::take);
+        if let Some(coding) = self.current {
+            path.append(coding.suffix());
+        }
+        Next::Open(path)
     }
 }
+
+/// Whether a reply is compressed while it is sent.
+#[cfg(feature = "gzip")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    /// The client accepts neither gzip nor the reply without a coding: 406.
+    Refused,
+}
+
+#[cfg(feature = "gzip")]
+impl Compression {
+    /// Chooses for a reply that may be compressed, see [`Codings::compression`].
+    pub(super) fn choose(ex: &Exchange<'_>, plain: Option<&ETag>, len: u64) -> Compression {
+        Codings::accepted(ex).compression(ex, plain, len)
+    }
+}
+
+/// The length in bytes from which on a reply is compressed. A shorter one takes one packet in any case.
+#[cfg(feature = "gzip")]
+const LEN_MIN: u64 = 512;
 
 /// Returns the client's quality value for a coding with these names, in thousandths, or `None` if the field does not
 /// mention it.
