@@ -12,8 +12,9 @@ CHECKS ?= licenses bans sources
 API_BASELINE ?= 31ec114a47dcb9a9f2d6094f0c01de2aef030e0c
 SEMVER_CHECKS = 0.51.0
 WASI = wasm32-wasip2
-# The firmware is built in a folder of its own, for its different flags and target.
+# The firmware is built in a folder of its own, for its different flags and targets.
 FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
+FIRMWARE_TARGETS = thumbv7m-none-eabi riscv64gc-unknown-none-elf
 # The benchmarks are a workspace of their own, so that they build in seconds.
 BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 	cargo run --quiet --release --locked --manifest-path conformance/benches/Cargo.toml --
@@ -56,8 +57,10 @@ check:
 		cargo clippy --locked --quiet -- -D warnings && \
 		cargo clippy --locked --package sanserve-worker --target wasm32-unknown-unknown \
 			--features conformance --quiet -- -D warnings
-	cd examples/firmware && rustup target add thumbv7m-none-eabi && cargo fmt --check && \
-		CARGO_TARGET_DIR=$(FIRMWARE) cargo clippy --release --quiet --features conformance -- -D warnings
+	rustup target add $(FIRMWARE_TARGETS)
+	cd examples/firmware && cargo fmt --check && for target in $(FIRMWARE_TARGETS); do \
+		CARGO_TARGET_DIR=$(FIRMWARE) cargo clippy --locked --release --quiet --features conformance --target $$target \
+			-- -D warnings || exit 1; done
 
 # Every test; the last line counts them.
 test:
@@ -107,9 +110,10 @@ sizes:
 	rustup target add $(WASI) thumbv7m-none-eabi
 	.ci/sizes
 
-# The conformance cases on the firmware in QEMU, over a serial line and over Ethernet.
+# The conformance cases on the firmware in QEMU: on a Cortex-M3, over a serial line and over Ethernet, and on RISC-V, over
+# virtio.
 conformance-firmware:
-	rustup target add thumbv7m-none-eabi
+	rustup target add $(FIRMWARE_TARGETS)
 	cargo test --package sanserve-conformance --test firmware -- --nocapture
 
 # The archives of the published packages. Each must contain its README, both licences and its sources, and nothing else.

@@ -9,7 +9,7 @@ use sanserve_core::{
     Cgi, Config, FileSettings, Files, Guard, Handler, HostNames, Hosts, Limits, Path, Protocol,
     Rights, Upload, UploadToken, Who, disposition, from_async_fn,
 };
-#[cfg(not(target_os = "none"))]
+#[cfg(feature = "all-options")]
 use sanserve_core::{ResumableUploads, ShowReadme, TrustedProxies, error_page, listing};
 
 use crate::{async_handlers, handlers, shout};
@@ -56,7 +56,7 @@ impl Setup {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::default();
-        #[cfg(not(target_os = "none"))]
+        #[cfg(feature = "all-options")]
         let (mut proxies, mut proxy) = (TrustedProxies::default(), "");
         let (limits, timeouts): (&mut Limits, _) = (&mut config.limits, &mut config.timeouts);
         // On a busy machine a script may take seconds to start.
@@ -90,17 +90,17 @@ impl Setup {
                     let (name, value) = value.split_once(": ").expect("NAME: VALUE");
                     config.error_headers.push((name.into(), value.into()));
                 }
-                #[cfg(not(target_os = "none"))]
+                #[cfg(feature = "all-options")]
                 ("pages", "styled") => config.error_page = Arc::new(error_page::page),
-                #[cfg(not(target_os = "none"))]
+                #[cfg(feature = "all-options")]
                 ("trust-proxy", network) => proxies.trust(network).expect("a network"),
-                #[cfg(not(target_os = "none"))]
+                #[cfg(feature = "all-options")]
                 ("proxy", address) => proxy = address,
                 (key, _) if HANDLER_OPTIONS.contains(&key) => {}
                 _ => panic!("unknown option: {key} {value}"),
             }
         }
-        #[cfg(not(target_os = "none"))]
+        #[cfg(feature = "all-options")]
         if self.trusts_proxies() {
             return config
                 .with_find_client(move |head, _, client| proxies.find_client(head, proxy, client));
@@ -221,28 +221,25 @@ impl Setup {
         keys.any(|key| matches!(key, "host" | "loopback-only"))
     }
 
-    /// Returns whether listings and error pages are those for people. They are left out of builds without an operating
-    /// system, where flash is scarce.
+    /// Returns whether listings and error pages are those for people. They need the feature `all-options`.
     #[must_use]
     pub fn has_styled_pages(&self) -> bool {
         self.option("pages") == Some("styled")
     }
 
-    /// Returns whether the client of a request may be the one that a proxy reports. This is left out of builds without
-    /// an operating system, where flash is scarce.
+    /// Returns whether the client of a request may be the one that a proxy reports. This needs the feature `all-options`.
     #[must_use]
     pub fn trusts_proxies(&self) -> bool {
         self.option("trust-proxy").is_some()
     }
 
-    /// Returns whether uploads can be resumed. This is left out of builds without an operating system, too.
+    /// Returns whether uploads can be resumed. This needs the feature `all-options`.
     #[must_use]
     pub fn has_resumable_uploads(&self) -> bool {
         self.option("resumable") == Some("on")
     }
 
-    /// Returns whether replies may be compressed. The compressor is left out of builds without an operating system, where
-    /// flash is scarce.
+    /// Returns whether replies may be compressed. The compressor needs the feature `all-options`.
     #[must_use]
     pub fn compresses(&self) -> bool {
         let mut keys = self.options.iter().map(|(key, _)| *key);
@@ -299,7 +296,7 @@ impl Setup {
         upload.store = self.option("store") != Some("off");
         upload.delete = self.option("delete") == Some("on");
         upload.overwrite = self.option("overwrite") == Some("on");
-        #[cfg(not(target_os = "none"))]
+        #[cfg(feature = "all-options")]
         if self.has_resumable_uploads() {
             upload.resumable = Some(ResumableUploads::new());
         }
@@ -340,11 +337,11 @@ impl Setup {
     fn files(&self) -> Files {
         let text = |key: &str| self.option(key).map(Into::into);
         let mut settings = FileSettings::default();
-        #[cfg(not(target_os = "none"))]
+        #[cfg(feature = "all-options")]
         if self.has_styled_pages() {
             settings.list_directory = Arc::new(listing::page);
         }
-        #[cfg(not(target_os = "none"))]
+        #[cfg(feature = "all-options")]
         {
             settings.compress_listings = self.option("compress-listings") == Some("on");
             settings.compress_files = self.option("compress-files") == Some("on");

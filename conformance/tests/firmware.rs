@@ -8,37 +8,46 @@ mod tools;
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use machine::Machine;
+use machine::{Board, LM3S6965, Machine, VIRT};
 use sanserve_conformance::{Case, Client, Fragmentation, Observed, case, clients, run_except};
 
 /// Over a serial line. A second line signals where a connection begins and ends.
 #[test]
 fn conforms_over_a_serial_line() {
-    let Some(image) = machine::build("serial-conformance") else {
+    let Some(image) = LM3S6965.build("serial-conformance") else {
         return;
     };
-    let machine = Machine::start(&image, &[]).expect("QEMU starts");
+    let machine = Machine::start(&LM3S6965, &image, &[]).expect("QEMU starts");
     let run_case = clients(|case| {
         machine.begin(case)?;
         let (read, write) = machine.wire();
         Ok((Client::new(read, write), || machine.end().0))
     });
-    conform("firmware, UART", run_case);
+    conform(&LM3S6965, "firmware, UART", run_case);
 }
 
-/// Over Ethernet, through QEMU's user network, which forwards a port of the host. QEMU keeps a closed connection for
-/// ten seconds, and stalls at two thousand, so the machine is restarted before that.
 #[test]
 fn conforms_over_ethernet() {
-    let Some(image) = machine::build("ethernet-conformance") else {
+    conforms_over_a_network(&LM3S6965, "firmware, Ethernet");
+}
+
+#[test]
+fn conforms_on_risc_v() {
+    conforms_over_a_network(&VIRT, "firmware, RISC-V");
+}
+
+/// Over QEMU's user network, which forwards a port of the host. QEMU keeps a closed connection for ten seconds, and
+/// stalls at two thousand, so the machine is restarted before that.
+fn conforms_over_a_network(board: &Board, name: &str) {
+    let Some(image) = board.build("ethernet-conformance") else {
         return;
     };
-    let start = || Machine::start_with_network(&image).expect("QEMU starts");
+    let start = || Machine::start_with_network(board, &image).expect("QEMU starts");
     let running = RefCell::new((start(), 0));
     let run_case = clients(|case| {
         let mut machine = running.borrow_mut();
@@ -50,19 +59,26 @@ fn conforms_over_ethernet() {
         machine.begin(case)?;
         Ok((Client::connect(*address)?, || running.borrow().0.0.end().0))
     });
-    conform("firmware, Ethernet", run_case);
+    conform(board, name, run_case);
 }
 
 /// The commands of `docs/platforms.md` print what that page shows.
 #[test]
 fn runs_as_documented() {
-    let (Some(_), Some(curl)) = (tools::find("qemu-system-arm"), tools::find("curl")) else {
+    let Some(curl) = tools::find("curl") else {
         return;
     };
-    for image in ["ethernet", "serial"] {
+    for (board, image) in [
+        (LM3S6965, "ethernet"),
+        (LM3S6965, "serial"),
+        (VIRT, "ethernet"),
+    ] {
+        if !board.has_qemu() {
+            continue;
+        }
         let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let port = free.expect("a free port").port().to_string();
-        let mut cargo = machine::cargo(&["run", "--quiet", "--release", "--bin", image]);
+        let mut cargo = board.cargo(&["run", "--quiet", "--release", "--bin", image]);
         let cargo = cargo
             .env("PORT", &port)
             .stdin(Stdio::null())
@@ -88,25 +104,33 @@ fn runs_as_documented() {
             }
             thread::yield_now();
         };
-        assert_eq!(output, b"line 0001 of the ", "{image}");
+        assert_eq!(output, b"line 0001 of the ", "{image} on {}", board.target);
     }
 }
 
-/// Runs the cases whose requests fit into the machine's memory. The files are in flash and read-only.
-fn conform(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
+/// Runs the cases that apply to a board. The files are built into the image and read-only.
+fn conform(board: &Board, name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
     let excludes = |case: &Case| match case {
         _ if case.is_timed() => Some("when the client sends and reads"),
         _ if case.stores => Some("files that are stored"),
         _ if case.upgrades => Some("upgrades"),
         _ if case.portable_names() => Some("names that Windows forbids"),
+        _ if board.is_small => exceeds_memory(case),
+        _ => None,
+    };
+    run_except(name, excludes, run_case);
+}
+
+/// Returns the reason why a case does not fit into 256 KiB of flash and 64 KiB of RAM.
+fn exceeds_memory(case: &Case) -> Option<&'static str> {
+    match case {
         _ if case.setup().compresses() => Some("compression, for lack of flash"),
         _ if case.setup().has_styled_pages() => Some("pages for people, for lack of flash"),
         _ if case.setup().trusts_proxies() => Some("trusted proxies, for lack of flash"),
         _ if case.setup().has_resumable_uploads() => Some("uploads in parts, for lack of flash"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
-    };
-    run_except(name, excludes, run_case);
+    }
 }
 
 /// The maximum length of a request in bytes. If a long line is rejected, it is also in the log and on the error page,
@@ -117,10 +141,10 @@ const REQUEST_MAX: usize = 8_000;
 /// a thousand pipelined requests.
 #[test]
 fn requests_use_no_additional_memory() {
-    let Some(image) = machine::build("ethernet-conformance") else {
+    let Some(image) = LM3S6965.build("ethernet-conformance") else {
         return;
     };
-    let (machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
+    let (machine, address) = Machine::start_with_network(&LM3S6965, &image).expect("QEMU starts");
     let text = "case many\noption protocol HTTP/1.1\n";
     let case = &case::read("many", text)[0];
     let used = |requests: usize| {
@@ -165,13 +189,20 @@ fn ask(mut socket: &TcpStream, requests: usize) -> usize {
     })
 }
 
-/// Four connections, each as large as a client can make it, fit into the 24 KiB of the image.
+/// The image has memory for four connections of any size.
 #[test]
 fn four_connections_of_maximum_size_fit() {
-    let Some(image) = machine::build("ethernet") else {
-        return;
-    };
-    let (_machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
+    for board in [LM3S6965, VIRT] {
+        if let Some(image) = board.build("ethernet") {
+            let (_machine, address) =
+                Machine::start_with_network(&board, &image).expect("QEMU starts");
+            connect_four_times(address);
+        }
+    }
+}
+
+/// Four connections at the same time, each as large as a client can make it.
+fn connect_four_times(address: SocketAddr) {
     let field = |len: usize| format!("{}: b\r\n", "a".repeat(len));
     let line = format!("GET /data/?{} HTTP/1.1\r\n", "q".repeat(200));
     // The maximum number of fields, with the maximum total length.

@@ -1,5 +1,6 @@
 //! [`Machine`]: builds an image of `examples/firmware`, runs it in QEMU, and controls its connections. One serial line
-//! carries the bytes of a connection; on a second one, the test sends commands and the machine reports events.
+//! carries the bytes of a connection, unless a network does; on the control line, the test sends commands and the machine
+//! reports events.
 
 use std::env;
 use std::fs;
@@ -19,6 +20,39 @@ use tempfile::TempDir;
 
 use crate::tools::{self, KillOnDrop, inner_build};
 
+/// A kind of machine that QEMU emulates.
+pub(crate) struct Board {
+    pub(crate) target: &'static str,
+    qemu: &'static str,
+    arguments: &'static [&'static str],
+    /// The arguments that connect the network device to the network.
+    network: [&'static str; 2],
+    /// Whether there is a serial line for data before the control line.
+    has_data_line: bool,
+    /// Whether some cases are too large for its memory.
+    pub(crate) is_small: bool,
+}
+
+/// The board with a Cortex-M3.
+pub(crate) const LM3S6965: Board = Board {
+    target: "thumbv7m-none-eabi",
+    qemu: "qemu-system-arm",
+    arguments: &["-machine", "lm3s6965evb"],
+    network: ["-net", "nic,netdev=network"],
+    has_data_line: true,
+    is_small: true,
+};
+
+/// The machine with a RISC-V processor and a virtio network.
+pub(crate) const VIRT: Board = Board {
+    target: "riscv64gc-unknown-none-elf",
+    qemu: "qemu-system-riscv64",
+    arguments: &["-machine", "virt", "-bios", "none"],
+    network: ["-device", "virtio-net-device,netdev=network"],
+    has_data_line: false,
+    is_small: false,
+};
+
 /// A running machine. It stops when this is dropped.
 pub(crate) struct Machine {
     _qemu: KillOnDrop,
@@ -29,7 +63,7 @@ pub(crate) struct Machine {
 
 /// The serial lines of a machine.
 struct SerialLines {
-    data: UnixStream,
+    data: Option<UnixStream>,
     control: Mutex<UnixStream>,
     state: Mutex<State>,
     changed: Condvar,
@@ -53,56 +87,54 @@ struct State {
     closed: Option<usize>,
 }
 
-/// Builds the images and returns the path of one. Returns none, and prints a message, if QEMU is missing.
-pub(crate) fn build(image: &str) -> Option<PathBuf> {
-    tools::find("qemu-system-arm")?;
-    let arguments = ["build", "--quiet", "--release", "--features", "conformance"];
-    let built = cargo(&arguments).status().expect("cargo runs");
-    assert!(built.success(), "the firmware is built");
-    let images = inner_build::target().join("thumbv7m-none-eabi/release");
-    Some(images.join(image))
-}
+impl Board {
+    /// Returns whether QEMU is installed, and prints a message if not.
+    pub(crate) fn has_qemu(&self) -> bool {
+        tools::find(self.qemu).is_some()
+    }
 
-/// Returns a cargo command in the folder of the firmware.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let mut cargo = inner_build::cargo("examples/firmware");
-    // The images nearly fill the flash and contain the paths of sources, so their size must not depend on the path of
-    // the repository and of the crates.
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let root = root.canonicalize().expect("the root exists");
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
-    let registries = registries.into_iter().flatten().flatten();
-    let folders = [root]
-        .into_iter()
-        .chain(registries.map(|entry| entry.path()));
-    let remaps = folders.map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
-    let remaps: Vec<_> = remaps.collect();
-    let flags = format!("target.thumbv7m-none-eabi.rustflags={remaps:?}");
-    cargo
-        .arg("--config")
-        .arg(flags)
-        .arg("--locked")
-        .args(arguments);
-    cargo
+    /// Builds the images and returns the path of one. Returns none, and prints a message, if QEMU is missing.
+    pub(crate) fn build(&self, image: &str) -> Option<PathBuf> {
+        tools::find(self.qemu)?;
+        let arguments = ["build", "--quiet", "--release", "--features", "conformance"];
+        let built = self.cargo(&arguments).status().expect("cargo runs");
+        assert!(built.success(), "the firmware is built");
+        let images = inner_build::target().join(self.target).join("release");
+        Some(images.join(image))
+    }
+
+    /// Returns a cargo command in the folder of the firmware.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut cargo = inner_build::cargo("examples/firmware");
+        // The images nearly fill the flash and contain the paths of sources, so their size must not depend on the path of
+        // the repository and of the crates.
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let root = root.canonicalize().expect("the root exists");
+        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+        let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+        let registries = registries.into_iter().flatten().flatten();
+        let folders = [root]
+            .into_iter()
+            .chain(registries.map(|entry| entry.path()));
+        let remaps = folders.map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
+        let remaps: Vec<_> = remaps.collect();
+        let flags = format!("target.{}.rustflags={remaps:?}", self.target);
+        cargo.args(arguments);
+        cargo.args(["--locked", "--target", self.target, "--config", &flags]);
+        cargo
+    }
 }
 
 impl Machine {
     /// Starts a machine with additional arguments.
-    pub(crate) fn start(image: &Path, arguments: &[&str]) -> io::Result<Machine> {
+    pub(crate) fn start(board: &Board, image: &Path, arguments: &[&str]) -> io::Result<Machine> {
         let folder = TempDir::new()?;
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args([
-            "-machine",
-            "lm3s6965evb",
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-        ]);
+        let mut qemu = Command::new(board.qemu);
+        qemu.args(board.arguments);
+        qemu.args(["-display", "none", "-monitor", "none"]);
         let mut listeners = Vec::new();
-        for line in ["data", "control"] {
+        for line in &["data", "control"][usize::from(!board.has_data_line)..] {
             let path = folder.path().join(line);
             listeners.push(UnixListener::bind(&path)?);
             qemu.arg("-serial").arg(format!("unix:{}", path.display()));
@@ -113,9 +145,10 @@ impl Machine {
         for listener in listeners {
             accepted.push(accept(&listener, &mut qemu.0)?);
         }
-        let [data, control] = accepted.try_into().expect("two were accepted");
+        let control = accepted.pop().expect("the control line is the last");
+        let data = accepted.pop();
         let lines = Arc::new(SerialLines {
-            data: data.try_clone()?,
+            data: data.as_ref().map(UnixStream::try_clone).transpose()?,
             control: Mutex::new(control.try_clone()?),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -123,7 +156,9 @@ impl Machine {
             dead: AtomicBool::new(false),
         });
         let (data_lines, control_lines) = (Arc::clone(&lines), Arc::clone(&lines));
-        thread::spawn(move || data_lines.receive_data(data));
+        if let Some(data) = data {
+            thread::spawn(move || data_lines.receive_data(data));
+        }
         thread::spawn(move || control_lines.receive_control(control));
         Ok(Machine {
             _qemu: qemu,
@@ -134,13 +169,18 @@ impl Machine {
     }
 
     /// Starts a machine with a network. Its port 80 is available at the returned address.
-    pub(crate) fn start_with_network(image: &Path) -> io::Result<(Machine, SocketAddr)> {
+    pub(crate) fn start_with_network(
+        board: &Board,
+        image: &Path,
+    ) -> io::Result<(Machine, SocketAddr)> {
         // QEMU does not report a port that it has chosen. So a free one is found first, and another if it was taken
         // meanwhile.
         for _ in 0..10 {
             let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-            let network = format!("user,restrict=on,hostfwd=tcp:{address}-:80");
-            if let Ok(machine) = Machine::start(image, &["-nic", &network]) {
+            let network = format!("user,id=network,restrict=on,hostfwd=tcp:{address}-:80");
+            let [device, options] = board.network;
+            let arguments = ["-netdev", &network, device, options];
+            if let Ok(machine) = Machine::start(board, image, &arguments) {
                 return Ok((machine, address));
             }
         }
@@ -262,7 +302,8 @@ pub(crate) struct Output(Arc<SerialLines>, usize);
 
 impl Write for Output {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let n = (&self.0.data).write(from)?;
+        let data = self.0.data.as_ref();
+        let n = data.expect("the board has this line").write(from)?;
         self.1 += n;
         Ok(n)
     }

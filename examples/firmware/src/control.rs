@@ -17,6 +17,7 @@ use core::fmt::{self, Write as _};
 use embedded_io::Write as _;
 
 use crate::board::Line;
+use crate::machine::CONTROL_LINE;
 use crate::uart::Uart;
 
 /// The control line of an image under test.
@@ -35,10 +36,10 @@ pub enum Order {
 }
 
 impl Control {
-    /// Opens the control line on this UART.
-    pub fn new(uart: Uart) -> Control {
+    /// Opens the control line.
+    pub fn open() -> Control {
         let mut control = Control {
-            uart,
+            uart: Uart::new(CONTROL_LINE),
             text: String::new(),
         };
         control.say(format_args!("ready"));

@@ -1,7 +1,7 @@
-//! The modules that the images share: the board with its devices, the server, and the files.
+//! The modules that the images share: the machines with their devices, the server, and the files.
 //!
-//! The board is TI's LM3S6965 evaluation kit, which QEMU knows as `lm3s6965evb`: a Cortex-M3 with 256 KiB
-//! of flash, 64 KiB of RAM, three serial lines and Ethernet.
+//! There are two machines, which have nothing in common: a board with a Cortex-M3, and QEMU's `virt` with a 64-bit RISC-V
+//! processor. The target of the build selects one.
 
 #![no_std]
 #![deny(missing_docs)]
@@ -11,15 +11,19 @@ extern crate alloc;
 pub mod board;
 #[cfg(feature = "conformance")]
 pub mod control;
-pub mod ethernet;
+#[cfg(target_arch = "arm")]
+mod lm3s6965;
 pub mod net;
 pub mod uart;
+#[cfg(target_arch = "riscv64")]
+mod virt;
 
 use core::time::Duration;
 
-// This crate provides a vector table of the length that this chip needs, instead of the maximum length.
-use lm3s6965 as _;
-
+#[cfg(target_arch = "arm")]
+use self::lm3s6965 as machine;
+#[cfg(target_arch = "riscv64")]
+use self::virt as machine;
 use sanserve_core::{Config, Protocol};
 use sanserve_server::Flash;
 
@@ -51,5 +55,6 @@ pub fn config() -> Config {
     config
 }
 
-/// The RAM for each connection in bytes, including all its buffers: six KiB, less the share of other static memory.
-pub const CONNECTION: usize = 6 * 1024 - 64;
+/// The RAM for each connection in bytes, including all its buffers: six KiB, less the share of other static memory. Where
+/// pointers are twice as large, it is twice as much.
+pub const CONNECTION: usize = 6 * 1024 / 4 * size_of::<usize>() - 64;

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Want};
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
-use crate::board;
-use crate::ethernet::Ethernet;
+use crate::board::{self, Line};
+pub use crate::machine::ethernet::Ethernet;
 
 /// A server with a fixed number of slots, each for one connection.
 pub struct Server<F, H> {
@@ -32,9 +32,8 @@ struct Slot<F, H> {
 impl<F, H: Handler> Server<F, H> {
     /// Creates a server with this number of slots. Its address is the one that QEMU's network assigns.
     pub fn new(slots: usize) -> Server<F, H> {
-        let address = [0x02, 0, 0, 0, 0, 0x01];
-        let mut card = Ethernet::new(address);
-        let config = Config::new(EthernetAddress(address).into());
+        let mut card = Ethernet::start();
+        let config = Config::new(EthernetAddress(card.address).into());
         let mut interface = Interface::new(config, &mut card, instant());
         interface.update_ip_addrs(|all| {
             let own = IpCidr::new(Ipv4Address::new(10, 0, 2, 15).into(), 24);
@@ -53,15 +52,20 @@ impl<F, H: Handler> Server<F, H> {
         }
     }
 
-    /// Advances all connections, then sleeps until a frame arrives, a millisecond at most. `connect` makes a connection
-    /// for the peer at an address; `freed` is called when its slot is free again.
+    /// Returns the interrupt of the network, which wakes the loop for a frame.
+    pub fn line(&self) -> Line {
+        self.card.line
+    }
+
+    /// Advances all connections, and returns whether one may have more to do before the next frame arrives. `connect` makes
+    /// a connection for the peer at an address; `freed` is called when its slot is free again.
     pub fn poll<S: FileSystem<File = F>>(
         &mut self,
         files: &S,
         mut connect: impl FnMut(&str) -> Connection<F, H>,
         mut log: impl FnMut(&str),
         mut freed: impl FnMut(),
-    ) {
+    ) -> bool {
         let Server {
             card,
             interface,
@@ -75,8 +79,7 @@ impl<F, H: Handler> Server<F, H> {
                 freed();
             }
         }
-        interface.poll(instant(), card, sockets);
-        board::sleep(&[Ethernet::LINE]);
+        interface.poll(instant(), card, sockets) == PollResult::SocketStateChanged
     }
 }
 

@@ -7,18 +7,17 @@ extern crate alloc;
 
 use alloc::sync::Arc;
 
-use cortex_m::singleton;
-use cortex_m_rt::entry;
 use embedded_io::Write;
-use firmware::{CONNECTION, SITE, board, config, net::Server, uart::Uart};
+use firmware::{
+    CONNECTION, SITE, board, config,
+    net::{Ethernet, Server},
+    uart::Uart,
+};
 use sanserve_core::{Connection, Files};
 
-#[entry]
+#[board::entry]
 fn main() -> ! {
-    board::start(
-        singleton!(: [u8; CONNECTIONS_MAX * CONNECTION] = [0; CONNECTIONS_MAX * CONNECTION])
-            .expect("this runs once"),
-    );
+    board::start(board::singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
     let mut uart = Uart::new(0);
     let mut log = |lines: &str| {
         let Ok(()) = uart.write_all(lines.as_bytes());
@@ -29,9 +28,13 @@ fn main() -> ! {
     let (config, files) = (Arc::new(config()), Files::new());
     loop {
         let connect = |peer: &str| Connection::new(Arc::clone(&config), peer, files.clone());
-        server.poll(&SITE, connect, &mut log, || ());
+        if !server.poll(&SITE, connect, &mut log, || ()) {
+            board::sleep(&[server.line()]);
+        }
     }
 }
 
 /// The maximum number of open connections.
 const CONNECTIONS_MAX: usize = 4;
+
+const HEAP: usize = CONNECTIONS_MAX * CONNECTION + Ethernet::HEAP;

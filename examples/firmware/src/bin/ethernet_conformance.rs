@@ -10,16 +10,14 @@ extern crate alloc;
 
 use core::cell::{Cell, RefCell};
 
-use cortex_m::singleton;
-use cortex_m_rt::entry;
 use firmware::control::{Control, Order};
-use firmware::{SETUPS, TREE, board, net::Server, uart::Uart};
+use firmware::{SETUPS, TREE, board, net::Server};
 use sanserve_core::Connection;
 
-#[entry]
+#[board::entry]
 fn main() -> ! {
-    board::start(singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
-    let control = RefCell::new(Control::new(Uart::new(1)));
+    board::start(board::singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
+    let control = RefCell::new(Control::open());
     let setup = Cell::new(SETUPS[0]);
     let mut server = Server::new(2);
     loop {
@@ -39,8 +37,15 @@ fn main() -> ! {
             let used = board::heap_used();
             control.borrow_mut().say(format_args!("closed {used}"));
         };
-        server.poll(&TREE, connect, log, freed);
+        if !server.poll(&TREE, connect, log, freed) {
+            board::sleep(&[server.line(), control.borrow().line()]);
+        }
     }
 }
 
-const HEAP: usize = 48 * 1024;
+/// The memory of the Cortex-M3 without the stack and the buffers for frames. The other machine has enough for each case.
+const HEAP: usize = if cfg!(target_arch = "arm") {
+    48 * 1024
+} else {
+    4 * 1024 * 1024
+};

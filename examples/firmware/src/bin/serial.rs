@@ -12,15 +12,13 @@ extern crate alloc;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use cortex_m::singleton;
-use cortex_m_rt::entry;
 use firmware::{CONNECTION, SITE, board, config, uart::Uart};
 use sanserve_core::{Connection, Files};
 use sanserve_server::embedded::serve_ready;
 
-#[entry]
+#[board::entry]
 fn main() -> ! {
-    board::start(singleton!(: [u8; CONNECTION] = [0; CONNECTION]).expect("this runs once"));
+    board::start(board::singleton!(: [u8; CONNECTION] = [0; CONNECTION]).expect("this runs once"));
     let mut uart = Uart::new(0);
     let line = uart.line;
     let mut config = config();

@@ -11,18 +11,16 @@ extern crate alloc;
 use core::cell::RefCell;
 use core::convert::Infallible;
 
-use cortex_m::singleton;
-use cortex_m_rt::entry;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use firmware::control::{Control, Order};
 use firmware::{SETUPS, TREE, board, uart::Uart};
 use sanserve_core::Connection;
 use sanserve_server::embedded::serve_ready;
 
-#[entry]
+#[board::entry]
 fn main() -> ! {
-    board::start(singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
-    let control = RefCell::new(Control::new(Uart::new(1)));
+    board::start(board::singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
+    let control = RefCell::new(Control::open());
     let mut uart = Uart::new(0);
     let mut connections = 0;
     loop {

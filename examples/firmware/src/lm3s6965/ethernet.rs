@@ -7,19 +7,24 @@ use crate::board::{Line, Register};
 
 /// The Ethernet controller, with a buffer for one frame in each direction.
 pub struct Ethernet {
+    /// The address of the controller.
+    pub address: [u8; 6],
+    /// The interrupt for received frames.
+    pub line: Line,
     received: [u8; FRAME],
     sent: [u8; FRAME],
 }
 
 impl Ethernet {
-    /// The interrupt for received frames.
-    pub const LINE: Line = Line(42);
+    /// The bytes of the heap that the driver uses.
+    pub const HEAP: usize = 0;
 
-    /// Switches the controller on, with this address.
-    pub fn new(address: [u8; 6]) -> Ethernet {
+    /// Switches the controller on.
+    pub fn start() -> Ethernet {
         // SAFETY: the manual has this register at this address; it switches clocks on.
-        let clocks = unsafe { Register::new(0x400F_E108) };
+        let clocks = unsafe { Register::<u32>::new(0x400F_E108) };
         clocks.write(clocks.read() | CLOCKS);
+        let address = [0x02, 0, 0, 0, 0, 0x01];
         let [a, b, c, d, e, f] = address;
         at(ADDRESS_LOW).write(u32::from_le_bytes([a, b, c, d]));
         at(ADDRESS_HIGH).write(u32::from_le_bytes([e, f, 0, 0]));
@@ -27,6 +32,8 @@ impl Ethernet {
         at(TRANSMIT_CONTROL).write(TRANSMIT | PAD | ADD_CHECK | BOTH_WAYS);
         at(INTERRUPTS).write(RECEIVED);
         Ethernet {
+            address,
+            line: Line(42),
             received: [0; FRAME],
             sent: [0; FRAME],
         }
