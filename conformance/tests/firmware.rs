@@ -1,5 +1,5 @@
-//! Tests the firmware example in QEMU: runs the suite over serial and Ethernet, the documented commands, and measures
-//! the memory of requests and connections.
+//! Tests the firmware example in QEMU on two machines: runs the suite over serial and Ethernet, the documented commands,
+//! and measures the memory of requests and connections.
 
 #![cfg(unix)]
 
@@ -72,6 +72,7 @@ fn runs_as_documented() {
         (LM3S6965, "ethernet"),
         (LM3S6965, "serial"),
         (VIRT, "ethernet"),
+        (VIRT, "serial"),
     ] {
         if !board.has_qemu() {
             continue;
@@ -148,7 +149,7 @@ fn requests_use_no_additional_memory() {
     let text = "case many\noption protocol HTTP/1.1\n";
     let case = &case::read("many", text)[0];
     let used = |requests: usize| {
-        machine.begin(case).expect("the machine listens");
+        machine.begin_quietly(case).expect("the machine listens");
         let socket = TcpStream::connect(address).expect("QEMU listens");
         let timeouts = Some(Duration::from_secs(20));
         socket.set_read_timeout(timeouts).expect("it is not zero");

@@ -189,6 +189,16 @@ impl Machine {
 
     /// Orders a connection with the setup of a case, and waits until the machine is ready for it.
     pub(crate) fn begin(&self, case: &Case) -> io::Result<()> {
+        self.order_connection("begin", case)
+    }
+
+    /// Like [`begin`](Self::begin), but the connection is not logged: QEMU needs more time for the bytes of a log than the
+    /// machine needs for the requests.
+    pub(crate) fn begin_quietly(&self, case: &Case) -> io::Result<()> {
+        self.order_connection("quiet", case)
+    }
+
+    fn order_connection(&self, order: &str, case: &Case) -> io::Result<()> {
         let setup = case.setup();
         let setup = self.setups.iter().position(|known| *known == setup);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -196,7 +206,8 @@ impl Machine {
         let is_ready = |_: &State| self.lines.ready.load(Ordering::Relaxed);
         *self.lines.wait(is_ready) = State::default();
         let setup = setup.expect("the suite has this setup");
-        self.lines.send_order(&format!("begin {setup} {unix}\n"))?;
+        self.lines
+            .send_order(&format!("{order} {setup} {unix}\n"))?;
         drop(self.lines.wait(|state| state.begun));
         Ok(())
     }

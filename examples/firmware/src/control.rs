@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! begin SETUP UNIX   to the image: begin a connection to the server of this setup, at this date
+//! quiet SETUP UNIX   to the image: the same, but without lines of the log
 //! end COUNT          to the image: the test has sent this number of bytes on the connection, and will send no more
 //! ready              from the image, first: the line is open
-//! begun              from the image: the reply to `begin`
+//! begun              from the image: the reply to `begin` or `quiet`
 //! log LINE           from the image: a line of the log
 //! end COUNT          from the image: it has sent this number of bytes on the connection, and will send no more
 //! panic MESSAGE      from the image: it has panicked and stopped
@@ -24,6 +25,8 @@ use crate::uart::Uart;
 pub struct Control {
     uart: Uart,
     text: String,
+    /// Whether the test wants no lines of the log.
+    is_quiet: bool,
 }
 
 /// A message from the test.
@@ -41,6 +44,7 @@ impl Control {
         let mut control = Control {
             uart: Uart::new(CONTROL_LINE),
             text: String::new(),
+            is_quiet: false,
         };
         control.say(format_args!("ready"));
         control
@@ -62,7 +66,8 @@ impl Control {
             let word = words.next();
             let mut number = || words.next().and_then(|word| word.parse().ok());
             let order = match word {
-                Some("begin") => {
+                Some(word @ ("begin" | "quiet")) => {
+                    self.is_quiet = word == "quiet";
                     Order::Begin(number().unwrap_or(0) as usize, number().unwrap_or(0))
                 }
                 _ => Order::End(number().unwrap_or(0) as usize),
@@ -78,8 +83,11 @@ impl Control {
         let _ = writeln!(self, "{line}");
     }
 
-    /// Sends lines of the log.
+    /// Sends lines of the log, if the test wants them.
     pub fn log(&mut self, lines: &str) {
+        if self.is_quiet {
+            return;
+        }
         for line in lines.lines() {
             self.say(format_args!("log {line}"));
         }
