@@ -48,6 +48,15 @@ struct Active<F, H> {
     got: Got<OpenSlot<F>>,
 }
 
+/// What a connection needs of its worker while it runs.
+struct Turn<'a, 'l, FS: FileSystem> {
+    now: Now,
+    context: &'a FsContext<'a, FS>,
+    memo: &'a mut OpenMemo<FS::File>,
+    log: &'a mut LogBuffer<'l>,
+    only_reads: bool,
+}
+
 /// What the worker has to do with a connection next.
 pub(super) enum Action {
     /// Drive it again when it is woken, or at this time.
@@ -87,13 +96,16 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
         address.map_or_else(|| "unix:".into(), |ip| ip.to_string())
     }
 
-    /// Runs the connection until it would block or its turn is over.
+    /// Runs the connection until it would block or its turn is over. A turn that `only_reads` ends when bytes have been
+    /// received.
     pub(super) fn drive<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         config: &Arc<Config>,
         context: &FsContext<'_, FS>,
+        memo: &mut OpenMemo<F>,
         log: &mut LogBuffer<'_>,
+        only_reads: bool,
     ) -> Action {
         if let State::Idle(parked) = &self.state {
             let deadline = self.deadline(parked, config);
@@ -115,7 +127,14 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
         };
         let (transport, recorder) = (&mut self.transport, &mut self.recorder);
         let address = &mut self.address;
-        let action = active.drive(now, transport, context, log, recorder, address);
+        let turn = Turn {
+            now,
+            context,
+            memo,
+            log,
+            only_reads,
+        };
+        let action = active.drive(turn, transport, recorder, address);
         if let Action::Close | Action::Upgrade = action {
             recorder.end(&mut active.conn, now);
         }
@@ -257,16 +276,21 @@ impl<S: Socket, F: Send + 'static, H: Handler> ConnectionDriver<S, F, H> {
 impl<F: Send + 'static, H: Handler> Active<F, H> {
     fn drive<FS: FileSystem<File = F>, S: Socket>(
         &mut self,
-        now: Now,
+        turn: Turn<'_, '_, FS>,
         transport: &mut Transport<S>,
-        context: &FsContext<'_, FS>,
-        log: &mut LogBuffer<'_>,
         recorder: &mut ConnectionRecorder,
         address: &mut Option<IpAddr>,
     ) -> Action {
+        let Turn {
+            now,
+            context,
+            memo,
+            log,
+            only_reads,
+        } = turn;
         let Active { conn, call, got } = self;
         let last_got = got;
-        let (mut got, mut memo) = (mem::replace(last_got, Got::Nothing), OpenMemo::default());
+        let mut got = mem::replace(last_got, Got::Nothing);
         let mut steps_left = STEPS_PER_TURN;
         transport.socket().report_delivery(conn, now);
         while steps_left > 0 {
@@ -298,8 +322,15 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
             call.retry_after = None;
             got = match want {
                 Want::Read(into) => {
-                    memo = OpenMemo::Empty;
-                    transport.read(into)
+                    let got = transport.read(into);
+                    if let Got::Bytes(1..) = got {
+                        memo.clear();
+                        if only_reads {
+                            *last_got = got;
+                            return Action::Yield;
+                        }
+                    }
+                    got
                 }
                 Want::Write(from) => {
                     let got = transport.write(from, copy_follows);
@@ -320,7 +351,7 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
                 Want::Commit { file } => call.commit(file, context),
                 Want::Wait => call.wait(),
                 Want::Upgrade => return Action::Upgrade,
-                Want::Ask(ask) => call.ask(ask, context, &mut memo, transport),
+                Want::Ask(_) => call.ask(conn, context, memo, transport),
                 Want::Log(lines) => {
                     log.push(lines);
                     Got::Bytes(lines.len())

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sanserve_core::{Ask, FileSystem, Got};
+use sanserve_core::{Connection, FileSystem, Got, Handler, Want};
 
 use super::completions::{Completion, HandlerWaker};
 use super::open_memo::OpenMemo;
@@ -90,11 +90,11 @@ impl<F> PendingCall<F> {
             .is_some_and(|in_flight| in_flight.for_reply)
     }
 
-    /// Answers an [`Ask`](sanserve_core::Want::Ask). If the transport cannot send files by reference, no file
+    /// Answers the pending [`Ask`](Want::Ask) of a connection. If the transport cannot send files by reference, no file
     /// is reported as sendable.
-    pub(super) fn ask<FS, S: Socket>(
+    pub(super) fn ask<FS, S: Socket, H: Handler>(
         &mut self,
-        ask: &Ask,
+        conn: &mut Connection<OpenSlot<F>, H>,
         context: &FsContext<'_, FS>,
         memo: &mut OpenMemo<F>,
         transport: &Transport<S>,
@@ -102,6 +102,12 @@ impl<F> PendingCall<F> {
     where
         FS: FileSystem<File = F>,
     {
+        if !conn.has_only_safe_requests() {
+            memo.clear();
+        }
+        let Want::Ask(ask) = conn.pending_want() else {
+            unreachable!("an Ask is pending");
+        };
         let got = match self.completed.take().and_then(FsCompletion::into_answer) {
             Some(Got::Nothing) => {
                 self.retry_after = Some(ASK_RETRY_INTERVAL);
@@ -109,14 +115,11 @@ impl<F> PendingCall<F> {
             }
             Some(got) => got,
             _ if self.in_flight.is_some() => return Got::Nothing,
-            _ => match ask {
-                Ask::Open(path) => memo.lookup(path, context.files).unwrap_or_else(|| {
-                    let got = context.files.try_answer(ask);
-                    memo.record(path, &got, context.files);
-                    got
-                }),
-                ask => context.files.try_answer(ask),
-            },
+            _ => memo.lookup(ask, context.files).unwrap_or_else(|| {
+                let got = context.files.try_answer(ask);
+                memo.record(ask, &got, context.files);
+                got
+            }),
         };
         match got {
             Got::Nothing => self.submit(FsRequest::Ask(ask.clone()), context),

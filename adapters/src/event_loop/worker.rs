@@ -18,6 +18,7 @@ use super::completions::{CompletionQueue, HandlerWaker, Job};
 use super::driver::{Action, ConnectionDriver};
 use super::high_water::HighWater;
 use super::log_buffer::LogBuffer;
+use super::open_memo::OpenMemo;
 use super::pending_call::FsContext;
 use super::shared::Shared;
 use super::system::{Event, Source, System};
@@ -61,6 +62,7 @@ pub(super) struct Worker<'a, Y: System, FS: FileSystem, H, M> {
     accept_at: Option<Duration>,
     /// The order in which connections are closed to make room.
     eviction_order: EvictionOrder,
+    memo: OpenMemo<FS::File>,
     log: LogBuffer<'a>,
     now: Now,
     accepted: u64,
@@ -103,6 +105,7 @@ where
             ready_listeners: Vec::new(),
             accept_at: None,
             eviction_order: EvictionOrder::default(),
+            memo: OpenMemo::default(),
             log: LogBuffer::new(common.shared.log()),
             now: Now::default(),
             accepted: 0,
@@ -129,15 +132,12 @@ where
             return true;
         }
         self.now = self.system.now();
+        // With one event there is nothing to gain from reading first.
+        let only_reads = Y::iter(events).nth(1).is_some();
         for event in Y::iter(events) {
-            self.on_event(&event);
+            self.on_event(&event, only_reads);
         }
-        for key in mem::take(&mut self.run_queue) {
-            if let Some(slot) = self.connections.get_mut(key) {
-                slot.is_queued = false;
-                self.drive(key);
-            }
-        }
+        self.run_queued();
         self.run_timers();
         if self.evict_at.is_some_and(|at| at <= self.now.tick) {
             self.evict_idle();
@@ -151,11 +151,30 @@ where
         if !self.closing {
             self.admit();
         }
+        // It may hold files open.
+        self.memo.clear();
         self.log.flush();
         !(self.closing && self.connections.is_empty())
     }
 
-    fn on_event(&mut self, event: &Event) {
+    /// Drives the connections that have received something, or whose last turn ended before their work did.
+    fn run_queued(&mut self) {
+        let mut queue = mem::take(&mut self.run_queue);
+        self.memo.others_wait = queue.len() > 1;
+        for key in queue.drain(..) {
+            if let Some(slot) = self.connections.get_mut(key) {
+                slot.is_queued = false;
+                self.drive(key, false);
+            }
+        }
+        self.memo.others_wait = false;
+        // Its memory is used again.
+        if self.run_queue.is_empty() {
+            self.run_queue = queue;
+        }
+    }
+
+    fn on_event(&mut self, event: &Event, only_reads: bool) {
         let (key, is_pipe) = match event.source {
             Source::Completions => return self.take_completions(),
             Source::Listener(listener) => return self.listener_ready(listener),
@@ -170,7 +189,7 @@ where
             }
         });
         if can_continue {
-            self.drive(key);
+            self.drive(key, only_reads);
         }
     }
 
@@ -213,7 +232,7 @@ where
             is_queued: false,
         });
         self.connections_peak.record(self.connections.len());
-        self.drive(key);
+        self.drive(key, false);
         // A client that sends its request immediately and then closes never has to be polled.
         if let Some(slot) = self.connections.get(key)
             && self.system.register(slot.driver.socket(), key).is_err()
@@ -223,8 +242,8 @@ where
         Ok(())
     }
 
-    /// Drives a connection until it would block.
-    fn drive(&mut self, key: usize) {
+    /// Drives a connection until it would block, or if this `only_reads`, until it has received something.
+    fn drive(&mut self, key: usize, only_reads: bool) {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
@@ -243,11 +262,11 @@ where
             waker: &waker,
             can_upgrade: common.upgrade.is_some(),
         };
-        let (now, log) = (self.now, &mut self.log);
+        let (now, memo, log) = (self.now, &mut self.memo, &mut self.log);
         // A panic has already been reported by the panic hook.
         let (driver, config) = (&mut slot.driver, &common.config);
         let was_active = driver.is_active();
-        let drive = AssertUnwindSafe(|| driver.drive(now, config, &context, log));
+        let drive = AssertUnwindSafe(|| driver.drive(now, config, &context, memo, log, only_reads));
         let action = panic::catch_unwind(drive).unwrap_or(Action::Close);
         self.active = self.active + usize::from(driver.is_active()) - usize::from(was_active);
         self.active_peak.record(self.active);
@@ -329,7 +348,7 @@ where
         while let Some(key) = self.timers.pop(self.now.tick) {
             match self.connections.get(key).and_then(|slot| slot.deadline) {
                 Some(deadline) if deadline > self.now.tick => self.timers.set(key, deadline),
-                Some(_) => self.drive(key),
+                Some(_) => self.drive(key, false),
                 None => {}
             }
         }
@@ -343,7 +362,7 @@ where
             // A connection that has closed in the meantime is skipped.
             if let Some(slot) = slot.filter(|slot| slot.generation == generation) {
                 slot.driver.complete(completion);
-                self.drive(key);
+                self.drive(key, false);
             }
         }
     }
@@ -358,7 +377,7 @@ where
         self.common.shared.clear_backlog();
         for key in self.keys() {
             self.connections[key].driver.finish();
-            self.drive(key);
+            self.drive(key, false);
         }
     }
 

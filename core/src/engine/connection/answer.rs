@@ -171,6 +171,7 @@ impl<F, H: Handler> Connection<F, H> {
             *since = self.now.tick;
         }
         self.inbox.commit(n);
+        self.only_safe = true;
         timeouts::count(&mut self.receiving, n, self.now.tick);
     }
 }

@@ -97,6 +97,8 @@ pub struct Connection<F, H> {
     inbound: Inbound,
     /// The number of requests so far.
     served: u32,
+    /// Whether all requests since the last read have safe methods.
+    only_safe: bool,
     /// Why the current reply is the last one, if it is.
     closing: Option<CloseReason>,
     /// Whether the adapter can hand its transport over.
@@ -176,6 +178,7 @@ impl<F, H: Handler> Connection<F, H> {
             delivery: DeliveryState::default(),
             inbound: Inbound::Open,
             served: 0,
+            only_safe: true,
             closing: None,
             is_upgradable: false,
             dates: LastDates::default(),
@@ -270,6 +273,13 @@ impl<F, H: Handler> Connection<F, H> {
             ) => Phase::Head,
             _ => Phase::Busy,
         }
+    }
+
+    /// Returns whether all requests that have begun since the last [`Want::Read`] was answered are GET or HEAD, whose
+    /// methods are safe (RFC 9110 §9.2.1). For an adapter that answers an [`Ask`] of several requests, all received
+    /// before it looked at the files, with one look: after any other request it has to look again.
+    pub fn has_only_safe_requests(&self) -> bool {
+        self.only_safe
     }
 
     /// Makes the current reply the last one, for a server that shuts down. A connection that waits for a request, or

@@ -155,6 +155,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     fn begin(&mut self) -> Transition {
         self.served += 1;
+        self.only_safe &= matches!(self.request.head.method(), "GET" | "HEAD");
         let reason = self.close_reason();
         self.begin_reply(reason);
         let simple = self.request.head.version() == Version::Http09;
