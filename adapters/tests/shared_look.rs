@@ -92,22 +92,28 @@ fn opened(file: usize) -> Opened<usize> {
     }
 }
 
-/// Serves files; a POST changes `a`.
+/// Serves files; a POST changes `a` when its content is complete.
 struct Changes(Files, Arc<AtomicUsize>);
 
 impl Handler for Changes {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        if ex.command() != "POST" {
-            return self.0.begin(ex);
+        match ex.command() {
+            "POST" => Next::Body,
+            _ => self.0.begin(ex),
         }
-        self.1.fetch_add(1, Ordering::SeqCst);
-        ex.send_response(204);
-        ex.end_headers();
-        Next::Done
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        self.0.resume(ex, event)
+        match (ex.command(), event) {
+            ("POST", Event::End) => {
+                self.1.fetch_add(1, Ordering::SeqCst);
+                ex.send_response(204);
+                ex.end_headers();
+                Next::Done
+            }
+            ("POST", _) => Next::Body,
+            (_, event) => self.0.resume(ex, event),
+        }
     }
 }
 
@@ -258,6 +264,36 @@ fn a_request_after_one_that_may_change_something_looks_again() {
         assert!(read_reply(&mixed).ends_with(expected));
     }
     assert_eq!(server.looks(), 2);
+}
+
+#[test]
+fn a_request_behind_content_that_changes_something_looks_again() {
+    // The system may report them in any order.
+    for other_is_first in [true, false] {
+        let server = HeldServer::start();
+        let (other, mixed) = (server.connection(), server.connection());
+        // The second piece must not wait for the first to be acknowledged.
+        mixed.set_nodelay(true).unwrap();
+        let begin = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx";
+        (&mixed).write_all(begin).unwrap();
+        // The loop has begun the POST when it has answered this.
+        server.connection();
+        server.during_hold(|| {
+            let mut send = [
+                (&other, &b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"[..]),
+                (&mixed, b"xGET /a HTTP/1.1\r\nHost: h\r\n\r\n"),
+            ];
+            if !other_is_first {
+                send.reverse();
+            }
+            for (mut socket, bytes) in send {
+                socket.write_all(bytes).unwrap();
+            }
+        });
+        read_reply(&other);
+        assert!(read_head(&mixed).starts_with("HTTP/1.1 204 "));
+        assert!(read_reply(&mixed).ends_with("\r\n\r\n1"));
+    }
 }
 
 /// Reads the content of a reply with this head.

@@ -171,7 +171,8 @@ impl<F, H: Handler> Connection<F, H> {
             *since = self.now.tick;
         }
         self.inbox.commit(n);
-        self.only_safe = true;
+        // A request that is still being received may change something after this read.
+        self.only_safe |= matches!(self.state, State::Head { .. });
         timeouts::count(&mut self.receiving, n, self.now.tick);
     }
 }

@@ -97,7 +97,7 @@ pub struct Connection<F, H> {
     inbound: Inbound,
     /// The number of requests so far.
     served: u32,
-    /// Whether all requests since the last read have safe methods.
+    /// Whether the request that was in progress at the last read, and all since then, have safe methods.
     only_safe: bool,
     /// Why the current reply is the last one, if it is.
     closing: Option<CloseReason>,
@@ -275,9 +275,10 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns whether all requests that have begun since the last [`Want::Read`] was answered are GET or HEAD, whose
-    /// methods are safe (RFC 9110 §9.2.1). For an adapter that answers an [`Ask`] of several requests, all received
-    /// before it looked at the files, with one look: after any other request it has to look again.
+    /// Returns whether the request that was in progress when the last [`Want::Read`] was answered, and all that have
+    /// begun since then, are GET or HEAD, whose methods are safe (RFC 9110 §9.2.1). For an adapter that answers an
+    /// [`Ask`] of several requests, all received before it looked at the files, with one look: after any other request
+    /// it has to look again.
     pub fn has_only_safe_requests(&self) -> bool {
         self.only_safe
     }
